@@ -1,0 +1,201 @@
+"""Trading calendars: dated rows in, UTC intervals of session phases out.
+
+Pure. Local times become UTC through the IANA time zone of the day, so clock changes are right.
+Which session table holds on a day: ``demo`` if an active row says so (it replaces the calendar,
+closures and weekends included), else ``ramadan`` on the days of a Ramadan row, else ``normal``.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from exchanges.api import PHASE_RULES, OrderType, Phase, TimeInForce
+from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on, rules_on
+
+DEMO_TABLE = "demo"
+RAMADAN_TABLE = "ramadan"
+NORMAL_TABLE = "normal"
+
+
+class CalendarError(RuleError):
+    """The rows do not make a calendar; the message names the day and the rows."""
+
+
+class IntervalLike(Protocol):
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+
+IntervalT = TypeVar("IntervalT", bound=IntervalLike)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseInterval:
+    """A half-open interval [start, end), in nanoseconds UTC, in which ``phase`` holds."""
+
+    start: int
+    end: int
+    phase: Phase
+    label: str
+    """The dated row it comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPhase:
+    """A phase of a day in local wall time; ``end`` is ``None`` for midnight at the day's end."""
+
+    phase: Phase
+    start: time
+    end: time | None
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayPlan:
+    """What a day is: its phases in order, or none and the reason why."""
+
+    day: date
+    phases: tuple[LocalPhase, ...]
+    reason: str
+    """The table in force, or why there is no session."""
+
+
+def time_zone_on(rules: Sequence[DatedRule], day: date) -> ZoneInfo:
+    """Return the exchange's time zone. Raises ``CalendarError`` when no row names a known one."""
+    rule = rule_on(rules, day, RuleKind.TIME_ZONE)
+    if rule is None:
+        raise CalendarError(f"no time zone holds on {day}")
+    try:
+        return ZoneInfo(rule.value["zone"])
+    except (KeyError, ValueError, ZoneInfoNotFoundError) as error:
+        raise CalendarError(f"{rule.label}: no known time zone in {dict(rule.value)}") from error
+
+
+def plan_day(rules: Sequence[DatedRule], day: date) -> DayPlan:
+    """Return the phases of ``day`` in local time. Raises ``CalendarError`` when the rows collide."""
+    sessions = rules_on(rules, day, RuleKind.SESSION)
+    demo = _table(sessions, DEMO_TABLE)
+    if demo:
+        return DayPlan(day, _local_phases(demo, day), demo[0].label)
+    closures = rules_on(rules, day, RuleKind.CLOSURE)
+    if closures:
+        return DayPlan(day, (), closures[0].label)
+    weekdays = rule_on(rules, day, RuleKind.WEEKDAYS)
+    if weekdays is None:
+        return DayPlan(day, (), "no trading week is known for this day")
+    if day.isoweekday() not in weekdays.value["days"]:
+        return DayPlan(day, (), "weekend")
+    table: list[DatedRule] = []
+    if rules_on(rules, day, RuleKind.RAMADAN):
+        table = _table(sessions, RAMADAN_TABLE)
+    table = table or _table(sessions, NORMAL_TABLE)
+    if not table:
+        return DayPlan(day, (), "no session hours are known for this day")
+    return DayPlan(day, _local_phases(table, day), table[0].label)
+
+
+def compile_intervals(rules: Sequence[DatedRule], from_day: date, days: int) -> tuple[PhaseInterval, ...]:
+    """Return the phase intervals of ``days`` days from ``from_day`` on, in order, without overlap.
+
+    Neighbours of the same phase and row that touch become one interval. Raises ``CalendarError``.
+    """
+    intervals: list[PhaseInterval] = []
+    for offset in range(days):
+        day = from_day + timedelta(days=offset)
+        plan = plan_day(rules, day)
+        if not plan.phases:
+            continue
+        zone = time_zone_on(rules, day)
+        for local in plan.phases:
+            start = _utc_nanoseconds(day, local.start, zone)
+            end = (
+                _utc_nanoseconds(day + timedelta(days=1), time(), zone)
+                if local.end is None
+                else _utc_nanoseconds(day, local.end, zone)
+            )
+            if end <= start:
+                continue  # the clock jumped over the whole phase
+            last = intervals[-1] if intervals else None
+            if last and last.end > start:
+                raise CalendarError(f"{day}: {local.label} {local.phase} begins before {last.label} {last.phase} ends")
+            if last and (last.end, last.phase, last.label) == (start, local.phase, local.label):
+                intervals[-1] = PhaseInterval(last.start, end, last.phase, last.label)
+            else:
+                intervals.append(PhaseInterval(start, end, local.phase, local.label))
+    return tuple(intervals)
+
+
+def interval_at(intervals: Sequence[IntervalT], now_ns: int) -> IntervalT | None:
+    """Return the interval that holds at ``now_ns`` (nanoseconds UTC), or ``None`` when closed."""
+    index = bisect_right(intervals, now_ns, key=lambda interval: interval.start) - 1
+    if index >= 0 and now_ns < intervals[index].end:
+        return intervals[index]
+    return None
+
+
+def phase_at(intervals: Sequence[PhaseInterval], now_ns: int) -> Phase:
+    """Return the phase at ``now_ns``; ``Phase.CLOSED`` outside all intervals."""
+    interval = interval_at(intervals, now_ns)
+    return Phase.CLOSED if interval is None else interval.phase
+
+
+def phase_allows(phase: Phase, order_type: OrderType, time_in_force: TimeInForce) -> bool:
+    """Tell whether an order of this type and time in force may be entered in ``phase``."""
+    return PHASE_RULES[phase].allows(order_type, time_in_force)
+
+
+def validate_session(rule: DatedRule) -> None:
+    """Raise ``CalendarError`` when a session row's phases are malformed or overlap."""
+    _local_phases([rule], rule.valid_from or rule.valid_to or date(2000, 1, 1))
+
+
+def _table(sessions: list[DatedRule], name: str) -> list[DatedRule]:
+    """The rows of a session table: the one of that scope and its parts (``name:part``), which may
+    differ in trust. The table itself comes first, as it gives its label to the day."""
+    rows = [rule for rule in sessions if rule.scope.partition(":")[0] == name]
+    return sorted(rows, key=lambda rule: rule.scope)
+
+
+def _local_phases(rows: list[DatedRule], day: date) -> tuple[LocalPhase, ...]:
+    phases: list[LocalPhase] = []
+    for row in rows:
+        try:
+            phases.extend(_local_phase(entry, row.label) for entry in row.value["phases"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CalendarError(f"{row.label}: a phase has phase, start and end as HH:MM ({error})") from error
+    phases.sort(key=lambda local: local.start)
+    for local in phases:
+        if local.end is not None and local.end <= local.start:
+            raise CalendarError(f"{local.label}: {local.phase} ends before it starts")
+    for earlier, later in pairwise(phases):
+        if earlier.end is None or earlier.end > later.start:
+            raise CalendarError(
+                f"{day}: {earlier.phase} of {earlier.label!r} and {later.phase} of {later.label!r} overlap"
+            )
+    return tuple(phases)
+
+
+def _local_phase(entry: Mapping[str, str], label: str) -> LocalPhase:
+    end = entry["end"]
+    return LocalPhase(
+        phase=Phase(entry["phase"]),
+        start=time.fromisoformat(entry["start"]),
+        end=None if end == "24:00" else time.fromisoformat(end),
+        label=label,
+    )
+
+
+def _utc_nanoseconds(day: date, local: time, zone: ZoneInfo) -> int:
+    """A wall time that the clock skips counts with the offset before the jump; one that it shows
+    twice is the first of the two."""
+    moment = datetime.combine(day, local, tzinfo=zone).astimezone(UTC)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
