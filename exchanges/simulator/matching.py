@@ -1,0 +1,395 @@
+"""Price-time matching engine: pure, deterministic, whole numbers only.
+
+Prices are int64 millionths of the currency unit ("micros"), quantities int64 shares, times int64 nanoseconds UTC.
+The engine reads no clock and does no input or output: the same calls give the same executions and the same state
+hash, which is what lets a venue rebuild itself from its log.
+
+Rules: a better price goes first, then the earlier order; a trade happens at the resting order's price; what an
+immediate-or-cancel or market order cannot fill expires; a fill-or-kill order fills whole or expires untouched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, insort
+from collections import deque
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final, NamedTuple
+
+from exchanges.api import OrderType, TimeInForce
+
+BUY: Final = 1
+SELL: Final = -1
+
+# Any key is above it, so a market order crosses every level of the other side.
+_NO_LIMIT: Final = -(1 << 63)
+# A queue is rebuilt only when the dead entries outnumber the living ones by more than this.
+_DEAD_ENTRIES_TOLERATED: Final = 32
+
+
+class OrderState(Enum):
+    """FIX OrdStatus (39) as a venue knows it."""
+
+    NEW = "0"
+    PARTIALLY_FILLED = "1"
+    FILLED = "2"
+    CANCELED = "4"
+    REJECTED = "8"
+    EXPIRED = "C"
+
+
+class ExecutionKind(Enum):
+    """FIX ExecType (150)."""
+
+    NEW = "0"
+    CANCELED = "4"
+    REJECTED = "8"
+    EXPIRED = "C"
+    TRADE = "F"
+
+
+class Order:
+    """One order at the venue; ``side`` is BUY (1) or SELL (-1), ``price`` micros (0 for a market order)."""
+
+    __slots__ = (
+        "account",
+        "changed_at",
+        "client_order_id",
+        "cumulative",
+        "entered_at",
+        "leaves",
+        "member",
+        "notional",
+        "order_id",
+        "price",
+        "quantity",
+        "side",
+        "state",
+        "symbol",
+        "text",
+        "time_in_force",
+        "type",
+    )
+
+    def __init__(
+        self,
+        order_id: int,
+        member: str,
+        client_order_id: str,
+        account: str,
+        symbol: str,
+        side: int,
+        type: OrderType,
+        time_in_force: TimeInForce,
+        price: int,
+        quantity: int,
+        now: int,
+    ) -> None:
+        self.order_id = order_id
+        self.member = member
+        self.client_order_id = client_order_id
+        self.account = account
+        self.symbol = symbol
+        self.side = side
+        self.type = type
+        self.time_in_force = time_in_force
+        self.price = price
+        self.quantity = quantity
+        self.leaves = quantity
+        self.cumulative = 0
+        self.notional = 0
+        self.state = OrderState.NEW
+        self.text = ""
+        self.entered_at = now
+        self.changed_at = now
+
+
+class Execution(NamedTuple):
+    """What happened to one order, with its figures right after it.
+
+    ``quantity`` and ``price`` are of this trade (0 otherwise); ``notional`` is the sum of quantity × price (micros) of
+    all its trades; ``contra_order_id`` and ``trade_number`` are 0 unless ``kind`` is TRADE.
+    """
+
+    number: int
+    kind: ExecutionKind
+    order: Order
+    state: OrderState
+    quantity: int
+    price: int
+    cumulative: int
+    leaves: int
+    notional: int
+    contra_order_id: int
+    trade_number: int
+    now: int
+
+
+class _Level:
+    """The queue of one price: a cancelled order stays in it with no leaves until it reaches the front."""
+
+    __slots__ = ("count", "quantity", "queue")
+
+    def __init__(self) -> None:
+        self.queue: deque[Order] = deque()
+        self.quantity = 0
+        self.count = 0
+
+
+class _Side:
+    """Levels of one side by key; keys ascend, so the best one is last: bids use the price, offers its negative."""
+
+    __slots__ = ("keys", "levels")
+
+    def __init__(self) -> None:
+        self.keys: list[int] = []
+        self.levels: dict[int, _Level] = {}
+
+    def rest(self, key: int, order: Order) -> None:
+        level = self.levels.get(key)
+        if level is None:
+            level = self.levels[key] = _Level()
+            insort(self.keys, key)
+        level.queue.append(order)
+        level.quantity += order.leaves
+        level.count += 1
+
+    def withdraw(self, key: int, order: Order) -> None:
+        """Take out a resting order whose ``leaves`` still stand; the caller sets them to 0 afterwards."""
+        level = self.levels[key]
+        level.quantity -= order.leaves
+        level.count -= 1
+        if not level.count:
+            del self.levels[key]
+            keys = self.keys
+            if keys[-1] == key:
+                keys.pop()
+            else:
+                del keys[bisect_left(keys, key)]
+        elif len(level.queue) > 2 * level.count + _DEAD_ENTRIES_TOLERATED:
+            order.leaves = 0
+            level.queue = deque(entry for entry in level.queue if entry.leaves)
+
+    def available(self, limit_key: int, wanted: int) -> bool:
+        """Whether the levels at ``limit_key`` or better hold ``wanted`` shares."""
+        for key in reversed(self.keys):
+            if key < limit_key:
+                return False
+            wanted -= self.levels[key].quantity
+            if wanted <= 0:
+                return True
+        return False
+
+
+class Book:
+    """The order book of one instrument."""
+
+    __slots__ = ("asks", "bids", "last_price", "last_quantity", "symbol", "touched", "trades", "volume")
+
+    def __init__(self, symbol: str) -> None:
+        self.symbol = symbol
+        self.bids = _Side()
+        self.asks = _Side()
+        self.last_price = 0
+        self.last_quantity = 0
+        self.volume = 0
+        # What market data has still to tell: keys by side, and trades as (price, quantity, time).
+        self.touched: set[tuple[int, int]] = set()
+        self.trades: list[tuple[int, int, int]] = []
+
+    def levels(self, side: int, depth: int = 0) -> list[tuple[int, int, int]]:
+        """Levels of ``side`` from the best: (price micros, shares, number of orders); depth 0 means all."""
+        half = self.bids if side == BUY else self.asks
+        keys = half.keys[-depth:] if depth else half.keys
+        return [(abs(key), half.levels[key].quantity, half.levels[key].count) for key in reversed(keys)]
+
+    def level(self, side: int, price: int) -> tuple[int, int]:
+        """(shares, number of orders) resting at ``price`` (micros); (0, 0) when none."""
+        level = (self.bids.levels if side == BUY else self.asks.levels).get(price * side)
+        return (0, 0) if level is None else (level.quantity, level.count)
+
+    def resting(self, side: int) -> Iterator[Order]:
+        """Resting orders of ``side`` in priority order."""
+        half = self.bids if side == BUY else self.asks
+        for key in reversed(half.keys):
+            for order in half.levels[key].queue:
+                if order.leaves:
+                    yield order
+
+
+class MatchingEngine:
+    """Books of all instruments of a venue with the numbering of its orders, executions and trades."""
+
+    __slots__ = ("books", "execution_number", "open_orders", "order_number", "trade_number")
+
+    def __init__(self, symbols: tuple[str, ...]) -> None:
+        self.books = {symbol: Book(symbol) for symbol in symbols}
+        self.open_orders: dict[int, Order] = {}
+        self.order_number = 0
+        self.execution_number = 0
+        self.trade_number = 0
+
+    def reject(self, order: Order, text: str, now: int) -> Execution:
+        """Record that the venue refused ``order`` for ``text``; it never reaches a book."""
+        order.state = OrderState.REJECTED
+        order.leaves = 0
+        order.text = text
+        return self._execution(ExecutionKind.REJECTED, order, now)
+
+    def enter(self, order: Order, now: int) -> list[Execution]:
+        """Enter a new order (price and quantity positive, symbol known: the caller has checked).
+
+        Raises KeyError for a symbol without a book.
+        """
+        book = self.books[order.symbol]
+        executions = [self._execution(ExecutionKind.NEW, order, now)]
+        side = order.side
+        key = order.price * side
+        if order.type is OrderType.LIMIT:
+            limit_key = -key
+            immediate = order.time_in_force is not TimeInForce.DAY
+        else:
+            limit_key = _NO_LIMIT
+            immediate = True
+        opposite = book.asks if side == BUY else book.bids
+        keys = opposite.keys
+        if (
+            keys
+            and keys[-1] >= limit_key
+            and (order.time_in_force is not TimeInForce.FILL_OR_KILL or opposite.available(limit_key, order.quantity))
+        ):
+            self._take(book, opposite, order, limit_key, now, executions)
+        if order.leaves:
+            if immediate:
+                order.leaves = 0
+                order.state = OrderState.EXPIRED
+                order.changed_at = now
+                executions.append(self._execution(ExecutionKind.EXPIRED, order, now))
+            else:
+                (book.bids if side == BUY else book.asks).rest(key, order)
+                self.open_orders[order.order_id] = order
+                book.touched.add((side, order.price))
+        return executions
+
+    def cancel(self, order_id: int, now: int) -> Execution | None:
+        """Take a resting order out of its book; None when no such order rests."""
+        return self._remove(order_id, OrderState.CANCELED, ExecutionKind.CANCELED, now)
+
+    def expire(self, order_id: int, now: int) -> Execution | None:
+        """End a resting order at the end of its day; None when no such order rests."""
+        return self._remove(order_id, OrderState.EXPIRED, ExecutionKind.EXPIRED, now)
+
+    def state_hash(self) -> str:
+        """SHA-256 over numbering, last trades and every resting order in priority order, as hexadecimal text."""
+        digest = hashlib.sha256()
+        digest.update(b"%d %d %d\n" % (self.order_number, self.execution_number, self.trade_number))
+        for symbol in sorted(self.books):
+            book = self.books[symbol]
+            digest.update(b"%s %d %d %d\n" % (symbol.encode(), book.last_price, book.last_quantity, book.volume))
+            for side in (BUY, SELL):
+                for order in book.resting(side):
+                    digest.update(
+                        b"%d %d %d %d %d %d\n" % (side, order.price, order.order_id, order.leaves, order.cumulative, order.notional)
+                    )
+        return digest.hexdigest()
+
+    def next_order_id(self) -> int:
+        self.order_number += 1
+        return self.order_number
+
+    def _remove(self, order_id: int, state: OrderState, kind: ExecutionKind, now: int) -> Execution | None:
+        order = self.open_orders.pop(order_id, None)
+        if order is None:
+            return None
+        book = self.books[order.symbol]
+        side = order.side
+        (book.bids if side == BUY else book.asks).withdraw(order.price * side, order)
+        book.touched.add((side, order.price))
+        order.leaves = 0
+        order.state = state
+        order.changed_at = now
+        return self._execution(kind, order, now)
+
+    def _execution(self, kind: ExecutionKind, order: Order, now: int) -> Execution:
+        self.execution_number += 1
+        return Execution(
+            self.execution_number,
+            kind,
+            order,
+            order.state,
+            0,
+            0,
+            order.cumulative,
+            order.leaves,
+            order.notional,
+            0,
+            0,
+            now,
+        )
+
+    def _take(self, book: Book, opposite: _Side, order: Order, limit_key: int, now: int, executions: list[Execution]) -> None:
+        keys = opposite.keys
+        leaves = order.leaves
+        trade = ExecutionKind.TRADE
+        opposite_side = -order.side
+        while leaves and keys and keys[-1] >= limit_key:
+            key = keys[-1]
+            price = abs(key)
+            level = opposite.levels[key]
+            queue = level.queue
+            while leaves and level.count:
+                resting = queue[0]
+                available = resting.leaves
+                if not available:
+                    queue.popleft()
+                    continue
+                quantity = available if available < leaves else leaves
+                leaves -= quantity
+                value = quantity * price
+                order.leaves = leaves
+                order.cumulative += quantity
+                order.notional += value
+                order.state = OrderState.PARTIALLY_FILLED if leaves else OrderState.FILLED
+                order.changed_at = now
+                resting.leaves = available - quantity
+                resting.cumulative += quantity
+                resting.notional += value
+                resting.changed_at = now
+                level.quantity -= quantity
+                if resting.leaves:
+                    resting.state = OrderState.PARTIALLY_FILLED
+                else:
+                    resting.state = OrderState.FILLED
+                    queue.popleft()
+                    level.count -= 1
+                    del self.open_orders[resting.order_id]
+                book.volume += quantity
+                book.last_price = price
+                book.last_quantity = quantity
+                book.trades.append((price, quantity, now))
+                self.trade_number += 1
+                number = self.execution_number
+                self.execution_number = number + 2
+                for one, other in ((resting, order), (order, resting)):
+                    number += 1
+                    executions.append(
+                        Execution(
+                            number,
+                            trade,
+                            one,
+                            one.state,
+                            quantity,
+                            price,
+                            one.cumulative,
+                            one.leaves,
+                            one.notional,
+                            other.order_id,
+                            self.trade_number,
+                            now,
+                        )
+                    )
+            book.touched.add((opposite_side, price))
+            if not level.count:
+                keys.pop()
+                del opposite.levels[key]
