@@ -1,0 +1,298 @@
+"""asyncio shells: sockets, time and reconnecting around the pure sessions. `Initiator` connects, `Acceptor` listens."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterable, Sequence
+
+from exchanges.fix import tags
+from exchanges.fix.application import Application
+from exchanges.fix.clock import Clock, SystemClock
+from exchanges.fix.message import Field, Message, Parser
+from exchanges.fix.session import Session
+from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.store import Frame, MessageStore
+
+log = logging.getLogger("exchanges.fix")
+
+TICK_SECONDS = 0.2
+_MAX_BYTES_BEFORE_LOGON = 65_536
+
+
+class Line(asyncio.Protocol):
+    """One TCP connection; feeds its session, and is its session's `Wire`."""
+
+    def __init__(self, session: Session | None, acceptor: "Acceptor | None" = None) -> None:
+        self.session = session
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._acceptor = acceptor
+        self._parser = Parser()
+        self._received = 0
+        self._transport: asyncio.Transport | None = None
+        self._reading_paused = False
+
+    # ---- asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._acceptor is not None:
+            self._acceptor.opened(self)
+        if self.session is not None:
+            self._guarded(self.session, "logon")
+
+    def data_received(self, data: bytes) -> None:
+        if self.session is None:
+            self._identify(data)
+        else:
+            self._guarded(self.session, "receive", data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._acceptor is not None:
+            self._acceptor.lost(self)
+        if self.session is not None:
+            self._guarded(self.session, "lost")
+        self._transport = None
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def pause_writing(self) -> None:
+        self._reading_paused = True
+
+    def resume_writing(self) -> None:
+        self._reading_paused = False
+        if self.session is not None:
+            self._guarded(self.session, "resend")
+
+    # ---- Wire
+
+    def write(self, data: bytes) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if self.session is not None and transport.get_write_buffer_size() > self.session.config.max_unsent_bytes:
+            log.error("%s does not read: cut off", self.session.config.name)
+            transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    # ---- inner parts
+
+    def tick(self) -> None:
+        if self.session is not None:
+            self._guarded(self.session, "tick")
+
+    def _identify(self, data: bytes) -> None:
+        """The first message says which session this is; what is not a Logon of a known and free one is closed without a word."""
+        self._received += len(data)
+        messages = self._parser.feed(data)
+        if not messages:
+            if self._received > _MAX_BYTES_BEFORE_LOGON:
+                self.close()
+            return
+        session = self._acceptor.session_of(messages[0]) if self._acceptor is not None else None
+        if session is None or session.is_connected:
+            log.warning("connection closed: %r is not a Logon of a free session", messages[0])
+            self.close()
+            return
+        self.session = session
+        self._guarded(session, "accept", b"", messages)
+
+    def _guarded(self, session: Session, event: str, data: bytes = b"", messages: Sequence[Message] = ()) -> None:
+        """Give one event to the session. Whatever fails in it ends this line only; the store decides what the next one starts from."""
+        try:
+            if event == "receive":
+                session.receive(data)
+            elif event == "tick":
+                session.tick()
+            elif event == "resend":
+                session.continue_resend()
+            elif event == "logon":
+                session.connected(self)
+            elif event == "accept":
+                session.connected(self, self._parser)
+                session.receive_messages(messages)
+            else:
+                session.disconnected()
+        except Exception:
+            log.exception("%s: the line is closed because handling of %s failed", session.config.name, event)
+            if self._transport is not None:
+                self._transport.abort()
+            if event != "lost":
+                self._guarded(session, "lost")
+            return
+        if session.resend_pending and not self._reading_paused and self._transport is not None:
+            asyncio.get_running_loop().call_soon(self._next_chunk)
+
+    def _next_chunk(self) -> None:
+        if self.session is not None and self.session.resend_pending and not self._reading_paused and self._transport is not None:
+            self._guarded(self.session, "resend")
+
+
+class Initiator:
+    """Keeps one session connected: tries the configured hosts in turn, waits longer after each failure, starts over after a logon."""
+
+    def __init__(self, config: SessionConfig, application: Application, store: MessageStore, clock: Clock | None = None) -> None:
+        if not config.hosts:
+            raise ValueError(f"{config.name} has no host to connect to")
+        self.config = config
+        self.session = Session(config, application, store, clock or SystemClock())
+        self._line: Line | None = None
+        self._stopping = asyncio.Event()
+
+    @property
+    def logged_on(self) -> bool:
+        return self.session.logged_on
+
+    def send(self, msg_type: str, fields: Sequence[Field]) -> int:
+        return self.session.send(msg_type, fields)
+
+    def send_many(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[int]:
+        return self.session.send_many(messages)
+
+    def prepare(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[Frame]:
+        return self.session.prepare(messages)
+
+    def transmit(self, frames: Sequence[Frame]) -> bool:
+        return self.session.transmit(frames)
+
+    async def run(self) -> None:
+        """Connect, and connect again, until `stop` is called or the task is cancelled."""
+        failures = 0
+        try:
+            while not self._stopping.is_set():
+                delay = self.config.reconnect_seconds[min(failures, len(self.config.reconnect_seconds) - 1)]
+                if failures and await self._stopped_within(delay):
+                    break
+                host, port = self.config.hosts[failures % len(self.config.hosts)]
+                failures = 1 if await self._connect_once(host, port) else failures + 1
+        finally:
+            if self._line is not None:
+                self._line.close()
+
+    async def stop(self) -> None:
+        """Log out in order, wait for it, and let `run` end."""
+        self._stopping.set()
+        line = self._line
+        if line is not None:
+            self.session.logout()
+            await line.closed
+
+    async def _connect_once(self, host: str, port: int) -> bool:
+        """One connection from start to end; True when it got as far as a logon."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(self.config.logon_timeout_seconds):
+                _, line = await loop.create_connection(lambda: Line(self.session), host, port, ssl=self.config.tls)
+        except (OSError, TimeoutError, ssl.SSLError) as error:
+            log.warning("%s cannot reach %s:%d: %s", self.config.name, host, port, error)
+            return False
+        self._line = line
+        was_logged_on = False
+        try:
+            while not line.closed.done():
+                await asyncio.wait([line.closed], timeout=TICK_SECONDS)
+                was_logged_on = was_logged_on or self.session.logged_on
+                line.tick()
+        finally:
+            self._line = None
+            if not line.closed.done():
+                line.close()
+        return was_logged_on
+
+    async def _stopped_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class Acceptor:
+    """One port for many sessions; which one a connection belongs to is read from its Logon (BeginString and both CompIDs)."""
+
+    def __init__(self, host: str, port: int, sessions: Iterable[Session], tls: ssl.SSLContext | None = None) -> None:
+        self._host = host
+        self._port = port
+        self._tls = tls
+        self._sessions: dict[tuple[bytes, bytes, bytes], Session] = {}
+        self._lines: dict[Line, float] = {}
+        self._server: asyncio.Server | None = None
+        self._ticker: asyncio.Task[None] | None = None
+        for session in sessions:
+            self.add(session)
+
+    def add(self, session: Session) -> None:
+        """Accept one more session, also while listening. Raises ValueError for a second one with the same identity."""
+        config = session.config
+        key = (config.begin_string.encode(), config.target_comp_id.encode(), config.sender_comp_id.encode())
+        if config.role != "acceptor":
+            raise ValueError(f"{config.name} is not an acceptor's session")
+        if key in self._sessions:
+            raise ValueError(f"{config.name} is there already")
+        self._sessions[key] = session
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on (of interest when 0 was asked for)."""
+        if self._server is None:
+            return self._port
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def sessions(self) -> list[Session]:
+        return list(self._sessions.values())
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the port is taken."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Line(None, self), self._host, self._port, ssl=self._tls)
+        self._ticker = asyncio.create_task(self._tick(), name=f"fix acceptor {self._host}:{self.port}")
+
+    async def stop(self) -> None:
+        """Log all sessions out, close every connection and stop listening."""
+        if self._server is not None:
+            self._server.close()
+        lines = list(self._lines)
+        for line in lines:
+            if line.session is not None and line.session.is_connected:
+                line.session.logout()
+            else:
+                line.close()
+        if lines:
+            await asyncio.wait([line.closed for line in lines], timeout=3)
+        for line in lines:
+            line.close()
+        if self._ticker is not None:
+            self._ticker.cancel()
+            await asyncio.gather(self._ticker, return_exceptions=True)
+
+    def session_of(self, message: Message) -> Session | None:
+        """The session that a first message belongs to, if it is a Logon."""
+        if message.msg_type != tags.LOGON:
+            return None
+        sender, target = message.get(tags.SENDER_COMP_ID), message.get(tags.TARGET_COMP_ID)
+        if sender is None or target is None:
+            return None
+        return self._sessions.get((message.begin_string, sender, target))
+
+    def opened(self, line: Line) -> None:
+        self._lines[line] = asyncio.get_running_loop().time()
+
+    def lost(self, line: Line) -> None:
+        self._lines.pop(line, None)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = asyncio.get_running_loop().time()
+            for line, opened_at in list(self._lines.items()):
+                if line.session is not None:
+                    line.tick()
+                elif now - opened_at > 10:
+                    line.close()

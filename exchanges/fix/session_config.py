@@ -1,0 +1,55 @@
+"""What is agreed with a counterparty about one session. Nothing here is known to the engine by any other way."""
+
+import ssl
+from dataclasses import dataclass
+from typing import Literal
+
+from exchanges.fix.dictionary.dictionary import Dictionary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfig:
+    """One session seen from our side: we are `sender_comp_id`, the counterparty is `target_comp_id`.
+
+    Times are in seconds. `hosts` (initiator only) are tried in turn. `dictionary=None` switches field checking off.
+    """
+
+    sender_comp_id: str
+    target_comp_id: str
+    begin_string: str = "FIX.4.4"
+    role: Literal["initiator", "acceptor"] = "initiator"
+    heartbeat_seconds: int = 30
+    reset_on_logon: bool = False
+    reset_on_logout: bool = False
+    reset_on_disconnect: bool = False
+    hosts: tuple[tuple[str, int], ...] = ()
+    #: TLS of the initiator's connections; None is plain TCP.
+    tls: ssl.SSLContext | None = None
+    dictionary: Dictionary | None = None
+    check_sending_time: bool = True
+    max_latency_seconds: int = 120
+    logon_timeout_seconds: int = 10
+    logout_timeout_seconds: int = 2
+    #: An open gap that has not been filled after this time is asked for again.
+    resend_timeout_seconds: int = 30
+    reconnect_seconds: tuple[int, ...] = (0, 1, 2, 5, 10)
+    #: Messages sent again in one go; between two goes the loop serves everything else.
+    resend_chunk: int = 500
+    #: Messages kept while a gap is open; more are dropped and asked for again.
+    max_queued: int = 10_000
+    #: Bytes waiting in the socket's buffer at which a peer that does not read is cut off; the store still has everything.
+    max_unsent_bytes: int = 64 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        for name in ("sender_comp_id", "target_comp_id", "begin_string"):
+            value = getattr(self, name)
+            if not value or not value.isascii() or not value.isprintable():
+                raise ValueError(f"{name} must be printable ASCII text, not {value!r}")
+        if self.heartbeat_seconds < 0:
+            raise ValueError("heartbeat_seconds must not be negative")
+        if self.role == "initiator" and not self.reconnect_seconds:
+            raise ValueError("reconnect_seconds needs at least one delay")
+
+    @property
+    def name(self) -> str:
+        return f"{self.begin_string}:{self.sender_comp_id}->{self.target_comp_id}"

@@ -1,0 +1,54 @@
+"""Checks of a received message that need neither its number nor the application: dictionary, then time, then CompIDs."""
+
+from exchanges.fix import tags
+from exchanges.fix.dictionary.dictionary import Dictionary
+from exchanges.fix.message import Message
+from exchanges.fix.rejects import Refusal, RejectReason
+from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.timestamps import NS_PER_SECOND, TimestampReader
+
+_REQUIRED_HEADER = (tags.SENDER_COMP_ID, tags.TARGET_COMP_ID, tags.MSG_SEQ_NUM, tags.SENDING_TIME)
+
+
+class Verification:
+    """The checks of one session's messages, with what is compared prepared once."""
+
+    def __init__(self, config: SessionConfig) -> None:
+        self._peer = config.target_comp_id.encode("ascii")
+        self._own = config.sender_comp_id.encode("ascii")
+        self._dictionary: Dictionary | None = config.dictionary
+        self._max_latency = config.max_latency_seconds * NS_PER_SECOND if config.check_sending_time else None
+        self._timestamps = TimestampReader()
+
+    def refusal(self, message: Message, now: int) -> Refusal | None:
+        """The first reason to reject the message, or None. `now` is ns UTC."""
+        for tag in _REQUIRED_HEADER:
+            if tag not in message.layout.first_places:
+                return Refusal(RejectReason.REQUIRED_TAG_MISSING, tag)
+        return self._time_refusal(message, now) or self._comp_id_refusal(message)
+
+    def _time_refusal(self, message: Message, now: int) -> Refusal | None:
+        try:
+            sending_time = self._timestamps.read(message.required(tags.SENDING_TIME))
+        except ValueError:
+            return Refusal(RejectReason.INCORRECT_FORMAT, tags.SENDING_TIME)
+        if self._max_latency is not None and abs(sending_time - now) > self._max_latency:
+            return Refusal(RejectReason.SENDING_TIME_ACCURACY, logout=True)
+        return None
+
+    def _comp_id_refusal(self, message: Message) -> Refusal | None:
+        if message.get(tags.SENDER_COMP_ID) != self._peer or message.get(tags.TARGET_COMP_ID) != self._own:
+            return Refusal(RejectReason.COMP_ID_PROBLEM, logout=True)
+        return None
+
+    def duplicate_refusal(self, message: Message) -> Refusal | None:
+        """For a PossDup message with a number already used: OrigSendingTime must be there, and not be later than SendingTime."""
+        original = message.get(tags.ORIG_SENDING_TIME)
+        if original is None:
+            return Refusal(RejectReason.REQUIRED_TAG_MISSING, tags.ORIG_SENDING_TIME)
+        try:
+            if self._timestamps.read(original) > self._timestamps.read(message.required(tags.SENDING_TIME)):
+                return Refusal(RejectReason.SENDING_TIME_ACCURACY, logout=True)
+        except ValueError:
+            return Refusal(RejectReason.INCORRECT_FORMAT, tags.ORIG_SENDING_TIME)
+        return None
