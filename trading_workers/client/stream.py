@@ -1,0 +1,226 @@
+"""The programs' client: one long-lived stream, batches both ways, resumed after a drop.
+
+Instructions queued while the last write was in flight go out together. After a drop the stream is opened again
+and every unanswered instruction is sent once more with the same client order id, which the worker answers with
+the first answer; orders that were open are asked for, so that no report is missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from trading_workers.client.errors import OrderRefused, from_rpc_error
+from trading_workers.client.order_log import OrderLog
+from tradsys.v1 import orders_pb2, orders_pb2_grpc
+
+log = logging.getLogger(__name__)
+
+BATCH_LIMIT = 500
+FINAL = frozenset(
+    (orders_pb2.FILLED, orders_pb2.CANCELED, orders_pb2.EXPIRED, orders_pb2.REJECTED, orders_pb2.DENIED)
+)
+CHANNEL_OPTIONS = (
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+@dataclass(slots=True)
+class _Pending:
+    instruction: orders_pb2.OrderInstruction
+    answer: asyncio.Future[orders_pb2.OrderAck]
+
+
+@dataclass(slots=True)
+class _Followed:
+    """An accepted order, with the last thing heard of it."""
+
+    order: orders_pb2.NewOrder
+    state: int
+    cumulative: int = 0
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class OrderStream:
+    """``async with OrderStream(address, token) as stream``. ``token()`` gives a fresh bearer token at each opening.
+
+    ``on_report`` is called with every execution report; ``order_log`` records answers and reports.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        token: Callable[[], str],
+        *,
+        order_log: OrderLog | None = None,
+        on_report: Callable[[orders_pb2.ExecutionReport], None] | None = None,
+    ) -> None:
+        self._address = address
+        self._token = token
+        self._log = order_log
+        self._on_report = on_report
+        self._queued: deque[_Pending] = deque()
+        self._in_flight: deque[_Pending] = deque()
+        self._filled = asyncio.Event()
+        self._followed: dict[int, _Followed] = {}
+        self._seen: set[tuple[int, str]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._failure: BaseException | None = None
+
+    async def __aenter__(self) -> OrderStream:
+        self._channel = grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS)
+        self._stub: Any = orders_pb2_grpc.OrderServiceStub(self._channel)  # type: ignore[no-untyped-call]
+        self._task = asyncio.create_task(self._run())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        await self._channel.close()
+
+    # Sending
+
+    def submit(self, instruction: orders_pb2.OrderInstruction) -> asyncio.Future[orders_pb2.OrderAck]:
+        """Queue one instruction; the future ends with its acknowledgement, a refused one included."""
+        if self._failure is not None:
+            raise self._failure
+        pending = _Pending(instruction, asyncio.get_running_loop().create_future())
+        self._queued.append(pending)
+        self._filled.set()
+        return pending.answer
+
+    def place(self, order: orders_pb2.NewOrder) -> asyncio.Future[orders_pb2.OrderAck]:
+        return self.submit(orders_pb2.OrderInstruction(place=order))
+
+    def cancel(self, request: orders_pb2.CancelRequest) -> asyncio.Future[orders_pb2.OrderAck]:
+        return self.submit(orders_pb2.OrderInstruction(cancel=request))
+
+    async def submit_many(self, instructions: Iterable[orders_pb2.OrderInstruction]) -> list[orders_pb2.OrderAck]:
+        return list(await asyncio.gather(*[self.submit(each) for each in instructions]))
+
+    async def reached(self, order_id: int, states: Iterable[int] = FINAL) -> int:
+        """Wait until the order is in one of ``states``; returns the state. KeyError for an order of another stream."""
+        followed = self._followed[order_id]
+        wanted = frozenset(states)
+        while followed.state not in wanted:
+            followed.changed.clear()
+            await followed.changed.wait()
+        return followed.state
+
+    def state(self, order_id: int) -> int:
+        return self._followed[order_id].state
+
+    # The stream and its resumption
+
+    async def _run(self) -> None:
+        wait = 0.05
+        while True:
+            try:
+                await self._once()
+                wait = 0.05
+            except grpc.aio.AioRpcError as error:
+                reason = from_rpc_error(error)
+                if isinstance(reason, OrderRefused):
+                    self._fail(reason)
+                    return
+                log.info("order stream lost (%s); opening it again in %.2f s", reason, wait)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, 2.0)
+
+    def _fail(self, reason: BaseException) -> None:
+        """The worker will not have us: say so to everyone who waits, instead of trying for ever."""
+        self._failure = reason
+        for pending in [*self._in_flight, *self._queued]:
+            if not pending.answer.done():
+                pending.answer.set_exception(reason)
+        self._in_flight.clear()
+        self._queued.clear()
+
+    async def _once(self) -> None:
+        call = self._stub.StreamOrders(
+            metadata=(("authorization", f"Bearer {self._token()}"),), wait_for_ready=True
+        )
+        # What was sent and not answered goes first, in its old order, under its old ids.
+        self._queued.extendleft(reversed(self._in_flight))
+        self._in_flight.clear()
+        if self._queued:
+            self._filled.set()
+        writer = asyncio.create_task(self._write(call))
+        try:
+            await self._ask_for_open_orders()
+            while True:
+                batch = await call.read()
+                if batch is grpc.aio.EOF:
+                    return
+                self._take(batch)
+        finally:
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await writer
+            call.cancel()
+
+    async def _write(self, call: Any) -> None:
+        while True:
+            await self._filled.wait()
+            batch = orders_pb2.OrderBatch()
+            while self._queued and len(batch.instructions) < BATCH_LIMIT:
+                pending = self._queued.popleft()
+                self._in_flight.append(pending)
+                batch.instructions.append(pending.instruction)
+            if not self._queued:
+                self._filled.clear()
+            if batch.instructions:
+                await call.write(batch)
+
+    async def _ask_for_open_orders(self) -> None:
+        for followed in [each for each in self._followed.values() if each.state not in FINAL]:
+            view = await self._stub.GetOrder(
+                orders_pb2.GetOrderRequest(
+                    account=followed.order.account, client_order_id=followed.order.client_order_id
+                ),
+                metadata=(("authorization", f"Bearer {self._token()}"),),
+                timeout=5,
+            )
+            if view.cumulative_quantity >= followed.cumulative:
+                self._moved(followed, view.state, view.cumulative_quantity)
+
+    # Receiving
+
+    def _take(self, batch: orders_pb2.OrderEventBatch) -> None:
+        for ack in batch.acks:
+            pending = self._in_flight.popleft()
+            if self._log is not None:
+                self._log.ack(pending.instruction, ack)
+            if pending.instruction.HasField("place") and ack.order_id and ack.order_id not in self._followed:
+                self._followed[ack.order_id] = _Followed(pending.instruction.place, ack.state)
+            if not pending.answer.done():
+                pending.answer.set_result(ack)
+        for report in batch.reports:
+            key = (report.order_id, report.exec_id)
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            if self._log is not None:
+                self._log.report(report)
+            followed = self._followed.get(report.order_id)
+            if followed is not None:
+                self._moved(followed, report.state, report.cumulative_quantity)
+            if self._on_report is not None:
+                self._on_report(report)
+
+    @staticmethod
+    def _moved(followed: _Followed, state: int, cumulative: int) -> None:
+        followed.state = state
+        followed.cumulative = cumulative
+        followed.changed.set()
