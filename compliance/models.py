@@ -73,9 +73,7 @@ class RuleSet(models.Model):
         verbose_name_plural = _("rule sets")
         constraints = [
             models.UniqueConstraint(fields=("board", "name", "version"), name="compliance_rule_set_unique"),
-            models.UniqueConstraint(
-                fields=("board", "name"), condition=Q(active=True), name="compliance_one_active_version"
-            ),
+            models.UniqueConstraint(fields=("board", "name"), condition=Q(active=True), name="compliance_one_active_version"),
         ]
 
     def __str__(self) -> str:
@@ -99,15 +97,11 @@ class Verdict(models.Model):
 
     verdict_id = models.CharField(_("verdict id"), max_length=64, unique=True)
     board = models.ForeignKey(Board, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("board"))
-    rule_set = models.ForeignKey(
-        RuleSet, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("rule set")
-    )
+    rule_set = models.ForeignKey(RuleSet, on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("rule set"))
     instrument = models.ForeignKey(
         "exchanges.Instrument", on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("instrument")
     )
-    data_set = models.ForeignKey(
-        "exchanges.DataSet", on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("data set")
-    )
+    data_set = models.ForeignKey("exchanges.DataSet", on_delete=models.PROTECT, related_name="verdicts", verbose_name=_("data set"))
     status = models.CharField(_("status"), max_length=32, choices=VerdictStatus.choices)
     as_of = models.DateField(_("as of"), help_text=_("Date of the figures or facts that were judged."))
     reason = models.TextField(_("reason"))

@@ -75,9 +75,7 @@ def effective_terms(terms: PriceTerms, overrides: Mapping[str, object]) -> Price
         included=None if included is None else Decimal(included),
         overage_price=None if included is None else orders.overage_price,
     )
-    return replace(
-        terms, allowances=tuple(changed if each is orders else each for each in terms.allowances)
-    )
+    return replace(terms, allowances=tuple(changed if each is orders else each for each in terms.allowances))
 
 
 def compile_entry(

@@ -36,11 +36,7 @@ def findings_in(source: str, path: Path) -> Iterator[Finding]:
             yield Finding(path, node.lineno, f"use of {node.id}")
         elif isinstance(node, ast.Attribute) and node.attr in BANNED_NAMES:
             yield Finding(path, node.lineno, f"use of {node.attr}")
-        elif (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in BANNED_METHODS
-        ):
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in BANNED_METHODS:
             yield Finding(path, node.lineno, f"{node.func.attr}() answers with a float")
 
 

@@ -16,9 +16,7 @@ class Plan(models.Model):
     name = models.CharField(_("name"), max_length=80)
     name_ar = models.CharField(_("name in Arabic"), max_length=80)
     features = models.JSONField(_("features"), default=list, blank=True)
-    orders_per_second = models.PositiveIntegerField(
-        _("orders per second"), null=True, blank=True, help_text=_("Empty: no limit.")
-    )
+    orders_per_second = models.PositiveIntegerField(_("orders per second"), null=True, blank=True, help_text=_("Empty: no limit."))
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     offered = models.BooleanField(_("offered"), default=True)
 
@@ -41,9 +39,7 @@ class PlanPriceVersion(models.Model):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="price_versions", verbose_name=_("plan"))
     version = models.PositiveIntegerField(_("version"))
     currency = models.CharField(_("currency"), max_length=3)
-    monthly_base = models.DecimalField(
-        _("price a month"), max_digits=28, decimal_places=9, validators=[MinValueValidator(0)]
-    )
+    monthly_base = models.DecimalField(_("price a month"), max_digits=28, decimal_places=9, validators=[MinValueValidator(0)])
     allowances = models.JSONField(_("allowances"), default=list, blank=True)
     effective_from = models.DateTimeField(_("effective from"))
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
@@ -69,16 +65,12 @@ class LicenceStatus(models.TextChoices):
 class Licence(models.Model):
     """The current licence of a tenant. How it came to be is in ``LicenceChange``."""
 
-    tenant = models.OneToOneField(
-        "tenants.Tenant", on_delete=models.PROTECT, related_name="licence", verbose_name=_("tenant")
-    )
+    tenant = models.OneToOneField("tenants.Tenant", on_delete=models.PROTECT, related_name="licence", verbose_name=_("tenant"))
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="licences", verbose_name=_("plan"))
     price_version = models.ForeignKey(
         PlanPriceVersion, on_delete=models.PROTECT, related_name="licences", verbose_name=_("price version")
     )
-    status = models.CharField(
-        _("status"), max_length=16, choices=LicenceStatus.choices, default=LicenceStatus.ACTIVE
-    )
+    status = models.CharField(_("status"), max_length=16, choices=LicenceStatus.choices, default=LicenceStatus.ACTIVE)
     valid_from = models.DateTimeField(_("valid from"))
     valid_until = models.DateTimeField(_("valid until"), help_text=_("The licence counts until this instant, exclusive."))
     overrides = models.JSONField(_("overrides"), default=dict, blank=True)
@@ -103,15 +95,11 @@ class Licence(models.Model):
 class LicenceChange(models.Model):
     """Append-only time line of a licence. ``sequence`` orders changes that share an instant."""
 
-    licence = models.ForeignKey(
-        Licence, on_delete=models.PROTECT, related_name="changes", verbose_name=_("licence")
-    )
+    licence = models.ForeignKey(Licence, on_delete=models.PROTECT, related_name="changes", verbose_name=_("licence"))
     sequence = models.PositiveIntegerField(_("sequence"))
     effective_at = models.DateTimeField(_("effective at"))
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+", verbose_name=_("plan"))
-    price_version = models.ForeignKey(
-        PlanPriceVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("price version")
-    )
+    price_version = models.ForeignKey(PlanPriceVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("price version"))
     status = models.CharField(_("status"), max_length=16, choices=LicenceStatus.choices)
     valid_from = models.DateTimeField(_("valid from"))
     valid_until = models.DateTimeField(_("valid until"))

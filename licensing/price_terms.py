@@ -55,9 +55,7 @@ def allowance_from_row(row: object) -> Allowance:
     return Allowance(meter=meter, period=period, included=included, overage_price=overage_price)
 
 
-def read_terms(
-    *, plan: str, version: int, currency: str, monthly_base: Decimal, allowances: object
-) -> PriceTerms:
+def read_terms(*, plan: str, version: int, currency: str, monthly_base: Decimal, allowances: object) -> PriceTerms:
     """Build the terms that rating reads; each meter at most once. Raises :class:`PriceTermsInvalid`."""
     try:
         minor_units(currency)

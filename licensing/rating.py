@@ -167,9 +167,7 @@ def rate(terms: PriceTerms, usage: DailyUsage) -> Rated:
                 )
             )
         total = sum((line.amount for line in lines), ZERO)
-    return Rated(
-        plan=terms.plan, version=terms.version, currency=terms.currency, lines=tuple(lines), total=total
-    )
+    return Rated(plan=terms.plan, version=terms.version, currency=terms.currency, lines=tuple(lines), total=total)
 
 
 def outstanding(
@@ -181,7 +179,5 @@ def outstanding(
     """
     due = {line.key: line.amount for line in rated.lines}
     with localcontext(EXACT):
-        differences = {
-            key: due.get(key, ZERO) - already_billed.get(key, ZERO) for key in [*due, *already_billed]
-        }
+        differences = {key: due.get(key, ZERO) - already_billed.get(key, ZERO) for key in [*due, *already_billed]}
     return {key: amount for key, amount in differences.items() if amount != ZERO}

@@ -38,11 +38,7 @@ def price_in_force(plan: Plan, *, at: datetime) -> PlanPriceVersion | None:
 def licence_of(tenant: Tenant | TenantScope) -> Licence | None:
     """The current licence of ``tenant`` with plan and price version, or None."""
     tenant_id = tenant.tenant_id if isinstance(tenant, TenantScope) else tenant.pk
-    return (
-        Licence.objects.select_related("plan", "price_version", "price_version__plan")
-        .filter(tenant_id=tenant_id)
-        .first()
-    )
+    return Licence.objects.select_related("plan", "price_version", "price_version__plan").filter(tenant_id=tenant_id).first()
 
 
 def entry_of(licence: Licence) -> LicenceEntry:
@@ -114,9 +110,7 @@ class UsageDashboard:
     """The month's cost so far: the full monthly base and the overage known now."""
 
 
-def usage_dashboard(
-    tenant: Tenant | TenantScope, month: date, *, now: datetime | None = None
-) -> UsageDashboard:
+def usage_dashboard(tenant: Tenant | TenantScope, month: date, *, now: datetime | None = None) -> UsageDashboard:
     """Quota, usage per day and cost so far of the month that contains ``month``, in three queries at most.
 
     Raises ``ValueError`` unless ``tenant`` is the activated one, for usage lies in the tenant's schema.

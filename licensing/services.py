@@ -99,9 +99,7 @@ def publish_price(
     latest = plan.price_versions.aggregate(Max("version"))["version__max"] or 0
     try:
         base = decimal_from_text(monthly_base, field="monthly base")
-        read_terms(
-            plan=plan.code, version=latest + 1, currency=currency, monthly_base=base, allowances=allowances
-        )
+        read_terms(plan=plan.code, version=latest + 1, currency=currency, monthly_base=base, allowances=allowances)
     except PriceTermsInvalid as error:
         raise LicensingRefused("PRICE_INVALID", str(error)) from error
     price = PlanPriceVersion.objects.create(

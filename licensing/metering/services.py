@@ -126,9 +126,7 @@ def _corrections_without_original(events: dict[tuple[str, str], ReportedUsage]) 
     meters = {
         (source, row_id): meter
         for source, event_ids in _by_source(wanted).items()
-        for row_id, meter in UsageEvent.objects.filter(source=source, event_id__in=event_ids).values_list(
-            "event_id", "meter"
-        )
+        for row_id, meter in UsageEvent.objects.filter(source=source, event_id__in=event_ids).values_list("event_id", "meter")
     }
     for key, event in events.items():
         meters.setdefault(key, event.meter)
