@@ -178,9 +178,7 @@ def _local_phases(rows: list[DatedRule], day: date) -> tuple[LocalPhase, ...]:
             raise CalendarError(f"{local.label}: {local.phase} ends before it starts")
     for earlier, later in pairwise(phases):
         if earlier.end is None or earlier.end > later.start:
-            raise CalendarError(
-                f"{day}: {earlier.phase} of {earlier.label!r} and {later.phase} of {later.label!r} overlap"
-            )
+            raise CalendarError(f"{day}: {earlier.phase} of {earlier.label!r} and {later.phase} of {later.label!r} overlap")
     return tuple(phases)
 
 

@@ -110,12 +110,8 @@ class Signer(models.Model):
     name = models.CharField(_("name"), max_length=120, unique=True)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind.choices)
     public_key = models.CharField(_("public key"), max_length=44, help_text=_("Ed25519, base64"))
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("user")
-    )
-    active = models.BooleanField(
-        _("active"), default=True, help_text=_("Data sets of an inactive signer no longer count.")
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, verbose_name=_("user"))
+    active = models.BooleanField(_("active"), default=True, help_text=_("Data sets of an inactive signer no longer count."))
 
     class Meta:
         ordering = ("name",)
@@ -166,9 +162,7 @@ class Instrument(models.Model):
         VERIFIED = "verified", _("verified")
         UNVERIFIED = "unverified", _("unverified")
 
-    exchange = models.ForeignKey(
-        Exchange, on_delete=models.PROTECT, related_name="instruments", verbose_name=_("exchange")
-    )
+    exchange = models.ForeignKey(Exchange, on_delete=models.PROTECT, related_name="instruments", verbose_name=_("exchange"))
     symbol = models.CharField(_("symbol"), max_length=24, blank=True, help_text=_("Empty where none is known."))
     isin = models.CharField(_("ISIN"), max_length=12, null=True, blank=True, validators=[validate_isin])
     isin_status = models.CharField(_("ISIN status"), max_length=16, choices=IsinStatus.choices)
@@ -182,9 +176,7 @@ class Instrument(models.Model):
         _("board"), max_length=24, default="main", help_text=_("Chooses the daily price limit among the dated rules.")
     )
     lot = models.BigIntegerField(_("lot"), default=1)
-    lot_status = models.CharField(
-        _("lot status"), max_length=16, choices=LotStatus.choices, default=LotStatus.UNVERIFIED
-    )
+    lot_status = models.CharField(_("lot status"), max_length=16, choices=LotStatus.choices, default=LotStatus.UNVERIFIED)
     tradable = models.BooleanField(_("tradable"), default=True)
     sharia_index = models.JSONField(_("Sharia index"), null=True, blank=True)
     sources = models.JSONField(_("sources"), default=list, blank=True)
@@ -202,9 +194,7 @@ class Instrument(models.Model):
             models.UniqueConstraint(fields=("exchange", "name"), name="instrument_name"),
             models.UniqueConstraint(fields=("exchange", "isin"), name="instrument_isin"),
             models.CheckConstraint(condition=Q(isin__isnull=True) | Q(isin__regex=ISIN_FORM), name="isin_form"),
-            models.CheckConstraint(
-                condition=Q(isin__isnull=False) | Q(isin_status="not found"), name="isin_missing_is_not_found"
-            ),
+            models.CheckConstraint(condition=Q(isin__isnull=False) | Q(isin_status="not found"), name="isin_missing_is_not_found"),
             models.CheckConstraint(condition=Q(lot__gt=0), name="lot_positive"),
             models.CheckConstraint(
                 condition=Q(tradable=False) | (~Q(symbol="") & ~Q(tick_table="")), name="tradable_has_symbol_and_ticks"
@@ -260,9 +250,7 @@ class RuleRow(models.Model):
             ),
             models.CheckConstraint(condition=Q(kind__in=RuleKindChoice.values), name="rule_kind"),
             models.CheckConstraint(condition=Q(trust__in=Trust.values), name="rule_trust"),
-            models.CheckConstraint(
-                condition=~Q(trust="demo") | Q(data_set__isnull=False), name="rule_demo_comes_from_a_data_set"
-            ),
+            models.CheckConstraint(condition=~Q(trust="demo") | Q(data_set__isnull=False), name="rule_demo_comes_from_a_data_set"),
             # Deferred: ending one row and starting the next is one transaction in any order.
             ExclusionConstraint(
                 name="rule_active_rows_do_not_overlap",
@@ -271,9 +259,7 @@ class RuleRow(models.Model):
                     (
                         _single(
                             Func(
-                                Func(
-                                    F("kind"), Value("/"), F("scope"), template="(%(expressions)s)", arg_joiner=" || "
-                                ),
+                                Func(F("kind"), Value("/"), F("scope"), arg_joiner=" || ", template="(%(expressions)s)"),
                                 Value(0),
                                 function="hashtextextended",
                             )
@@ -300,9 +286,7 @@ class MarketReference(models.Model):
     Without a data set the row is unsigned and does not count.
     """
 
-    instrument = models.ForeignKey(
-        Instrument, on_delete=models.PROTECT, related_name="references", verbose_name=_("instrument")
-    )
+    instrument = models.ForeignKey(Instrument, on_delete=models.PROTECT, related_name="references", verbose_name=_("instrument"))
     valid_from = models.DateField(_("valid from"))
     reference_price = models.BigIntegerField(_("reference price in millionths"))
     lot = models.BigIntegerField(_("lot"), null=True, blank=True)
@@ -334,9 +318,7 @@ class RoutingRule(models.Model):
     symbol = models.CharField(_("symbol"), max_length=24, blank=True)
     asset_type = models.CharField(_("asset type"), max_length=24, choices=AssetType.choices, blank=True)
     line = models.CharField(_("line"), max_length=40)
-    fallback = models.JSONField(
-        _("fallback lines"), default=list, blank=True, help_text=_("Tried in order when the line is down.")
-    )
+    fallback = models.JSONField(_("fallback lines"), default=list, blank=True, help_text=_("Tried in order when the line is down."))
     active = models.BooleanField(_("active"), default=True)
     note = models.CharField(_("note"), max_length=200, blank=True)
 
@@ -346,9 +328,7 @@ class RoutingRule(models.Model):
         verbose_name_plural = _("routing rules")
         constraints = [
             models.CheckConstraint(condition=~Q(line=""), name="route_has_line"),
-            models.CheckConstraint(
-                condition=Q(symbol="") | Q(exchange__isnull=False), name="route_symbol_needs_exchange"
-            ),
+            models.CheckConstraint(condition=Q(symbol="") | Q(exchange__isnull=False), name="route_symbol_needs_exchange"),
         ]
 
     def __str__(self) -> str:

@@ -125,9 +125,7 @@ class VenueReference:
         return compile_intervals(self.rules, from_day, days)
 
 
-def load_venue_reference(
-    exchange: str, *, day: date, demo: bool = True, plugin: ExchangePlugin | None = None
-) -> VenueReference:
+def load_venue_reference(exchange: str, *, day: date, demo: bool = True, plugin: ExchangePlugin | None = None) -> VenueReference:
     """Return what the venue ``exchange`` is on ``day``, from the files alone.
 
     With ``demo`` the labelled demo data set gives reference prices, lots and the session that is
@@ -199,9 +197,7 @@ def load_instruments(path: Path = INSTRUMENTS_PATH) -> tuple[InstrumentRecord, .
     for row in _read(path).get("instruments", ()):
         label = f"{path.name}: {row.get('exchange')}:{row.get('symbol') or row.get('name')}"
         try:
-            instrument = InstrumentRecord(
-                **{**row, "asset_type": AssetType(row["asset_type"]), "sources": tuple(row["sources"])}
-            )
+            instrument = InstrumentRecord(**{**row, "asset_type": AssetType(row["asset_type"]), "sources": tuple(row["sources"])})
         except (KeyError, TypeError, ValueError) as error:
             raise ReferenceDataError(f"{label}: {error}") from error
         if instrument.isin is not None and not is_valid_isin(instrument.isin):
@@ -283,9 +279,7 @@ def price_limit_of(rule: DatedRule) -> PriceLimit:
     return PriceLimit(up_bp=int(rule.value["up_bp"]), down_bp=int(rule.value["down_bp"]))
 
 
-def _venue_instrument(
-    instrument: InstrumentRecord, quote: MarketRecord, rules: Sequence[DatedRule], day: date
-) -> VenueInstrument:
+def _venue_instrument(instrument: InstrumentRecord, quote: MarketRecord, rules: Sequence[DatedRule], day: date) -> VenueInstrument:
     label = f"{instrument.exchange}:{instrument.symbol}"
     tick_rule = rule_on(rules, day, RuleKind.TICK, instrument.tick_table or "none")
     limit_rule = rule_on(rules, day, RuleKind.PRICE_LIMIT, instrument.board)
