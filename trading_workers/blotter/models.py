@@ -6,11 +6,14 @@ NUMERIC with six decimals, times of orders and executions are nanoseconds UTC as
 
 from __future__ import annotations
 
+from decimal import ROUND_HALF_UP, Decimal
+
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 MONEY = {"max_digits": 30, "decimal_places": 6}
+MICRO = Decimal("0.000001")
 CODE = RegexValidator(r"\A[A-Z0-9][A-Z0-9-]{1,23}\Z", _("2 to 24 capital letters, digits and hyphens"))
 CURRENCY = RegexValidator(r"\A[A-Z]{3}\Z", _("An ISO 4217 currency code"))
 
@@ -69,6 +72,12 @@ class LedgerEntry(models.Model):
         ordering = ["id"]
 
 
+def _sign_fits_kind(field: str) -> models.Q:
+    """A withdrawal is negative, everything else positive."""
+    withdrawal = models.Q(kind=LedgerKind.WITHDRAWAL)
+    return (withdrawal & models.Q(**{f"{field}__lt": 0})) | (~withdrawal & models.Q(**{f"{field}__gt": 0}))
+
+
 class CashEntry(LedgerEntry):
     """Cash that came in (positive) or went out (negative), other than by trading."""
 
@@ -81,7 +90,7 @@ class CashEntry(LedgerEntry):
         verbose_name_plural = _("cash entries")
         constraints = [
             models.CheckConstraint(
-                condition=(models.Q(kind=LedgerKind.WITHDRAWAL, amount__lt=0) | (~models.Q(kind=LedgerKind.WITHDRAWAL) & models.Q(amount__gt=0))),
+                condition=_sign_fits_kind("amount"),
                 name="cash_entry_sign",
             ),
             models.CheckConstraint(condition=models.Q(kind__in=LedgerKind.values), name="cash_entry_kind_known"),
@@ -104,7 +113,7 @@ class ShareEntry(LedgerEntry):
         verbose_name_plural = _("share entries")
         constraints = [
             models.CheckConstraint(
-                condition=(models.Q(kind=LedgerKind.WITHDRAWAL, quantity__lt=0) | (~models.Q(kind=LedgerKind.WITHDRAWAL) & models.Q(quantity__gt=0))),
+                condition=_sign_fits_kind("quantity"),
                 name="share_entry_sign",
             ),
             models.CheckConstraint(condition=models.Q(kind__in=LedgerKind.values), name="share_entry_kind_known"),
@@ -147,7 +156,7 @@ class Order(models.Model):
     state = models.CharField(_("state"), max_length=24, choices=OrderState)
     cumulative = models.BigIntegerField(_("filled"), default=0)
     leaves = models.BigIntegerField(_("remaining"), default=0)
-    average_price = models.DecimalField(_("average price"), null=True, **MONEY)
+    filled_value = models.DecimalField(_("value filled"), default=0, **MONEY)
     denied_code = models.CharField(_("refusal"), max_length=48, blank=True)
     denied_rule = models.CharField(_("rule"), max_length=300, blank=True)
     denied_figures = models.JSONField(_("figures"), default=dict)
@@ -165,10 +174,13 @@ class Order(models.Model):
         verbose_name_plural = _("orders")
         ordering = ["-accepted_at", "-id"]
         constraints = [
-            models.UniqueConstraint(fields=["worker", "epoch", "sequence", "client_order_id", "account"], name="order_projected_once"),
+            models.UniqueConstraint(
+                fields=["worker", "epoch", "sequence", "client_order_id", "account"], name="order_projected_once"
+            ),
             models.CheckConstraint(condition=models.Q(state__in=OrderState.values), name="order_state_known"),
             models.CheckConstraint(
-                condition=models.Q(state="DENIED", order_id__isnull=True) | (~models.Q(state="DENIED") & models.Q(order_id__isnull=False)),
+                condition=models.Q(state="DENIED", order_id__isnull=True)
+                | (~models.Q(state="DENIED") & models.Q(order_id__isnull=False)),
                 name="order_number_unless_denied",
             ),
         ]
@@ -177,6 +189,13 @@ class Order(models.Model):
             models.Index(fields=["account", "-accepted_at"], name="order_account_recent"),
             models.Index(fields=["-accepted_at", "-id"], name="order_recent"),
         ]
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Of what is filled, to six decimals, half up; None before the first fill."""
+        if not self.cumulative:
+            return None
+        return (self.filled_value / self.cumulative).quantize(MICRO, ROUND_HALF_UP)
 
     def __str__(self) -> str:
         return f"{self.order_id or 'denied'} {self.side} {self.quantity} {self.symbol}"

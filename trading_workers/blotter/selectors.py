@@ -89,9 +89,7 @@ def account_entries() -> tuple[AccountEntry, ...]:
 
 def boards_of_accounts() -> frozenset[str]:
     """Codes of the boards that the tenant's accounts name."""
-    return frozenset(
-        TradingAccount.objects.exclude(sharia_board=None).order_by().values_list("sharia_board", flat=True).distinct()
-    )
+    return frozenset(TradingAccount.objects.exclude(sharia_board=None).order_by().values_list("sharia_board", flat=True).distinct())
 
 
 def accounts() -> QuerySet[TradingAccount]:
@@ -147,13 +145,8 @@ def positions(*, account: str | None = None) -> list[Position]:
         .values("account__code", "exchange", "symbol")
         .annotate(total=Sum("quantity"))
     }
-    fills = {
-        (row.account, row.exchange, row.symbol): row.from_fills for row in _of(AccountPosition.objects, "account", account)
-    }
-    return [
-        Position(*key, ledger=ledger.get(key, 0), from_fills=fills.get(key, 0))
-        for key in sorted(ledger.keys() | fills.keys())
-    ]
+    fills = {(row.account, row.exchange, row.symbol): row.from_fills for row in _of(AccountPosition.objects, "account", account)}
+    return [Position(*key, ledger=ledger.get(key, 0), from_fills=fills.get(key, 0)) for key in sorted(ledger.keys() | fills.keys())]
 
 
 def _of(rows, field, account):  # type: ignore[no-untyped-def]

@@ -13,12 +13,11 @@ from typing import Any
 from django.db import transaction
 
 from tenants.kernel.context import current_tenant
-from tradsys.audit.services import Actor, record
+from trading_workers.blotter.models import MICRO, AccountStatus, CashEntry, LedgerKind, ShareEntry, TradingAccount
+from tradsys.audit.services import actor_name, record
 from tradsys.outbox.services import enqueue
-from trading_workers.blotter.models import AccountStatus, CashEntry, LedgerKind, ShareEntry, TradingAccount
 
 TENANT_CONFIG = "tenant-config"
-MICRO = Decimal("0.000001")
 
 
 class AccountRefused(ValueError):
@@ -29,17 +28,10 @@ class AccountRefused(ValueError):
         self.code = code
 
 
-class Unchanged:
-    """Marks an argument that was not given, where None has a meaning of its own."""
-
-
-UNCHANGED = Unchanged()
-
-
 @transaction.atomic
 def open_account(
     *,
-    actor: Actor,
+    actor: Any,
     code: str,
     name: str,
     name_ar: str = "",
@@ -51,7 +43,7 @@ def open_account(
     """Open the account `code`. `investor_ids` maps an exchange code to the Unified Code or NIN; `max_order_value` is in
     units of each instrument's own currency.
 
-    Raises ValidationError for a field outside its form, IntegrityError never: a taken code is a ValidationError too.
+    Raises ValidationError for a field outside its form and for a code that is taken.
     """
     account = TradingAccount(
         code=code,
@@ -70,15 +62,15 @@ def open_account(
 
 @transaction.atomic
 def deposit_cash(
-    *, actor: Actor, account: TradingAccount, currency: str, amount: Decimal, kind: str = LedgerKind.DEPOSIT, note: str = ""
+    *, actor: Any, account: TradingAccount, currency: str, amount: Decimal, kind: str = LedgerKind.DEPOSIT, note: str = ""
 ) -> CashEntry:
     """Book cash: positive for an endowment or deposit, negative for a withdrawal. Not more than six decimals.
 
-    Raises ValidationError. A withdrawal is checked against the ledger only: what open orders have reserved is the worker's knowledge.
+    Raises ValidationError, AccountRefused. What open orders have reserved is the order worker's knowledge: a withdrawal does not see it.
     """
     if amount != amount.quantize(MICRO):
         raise AccountRefused("AMOUNT_INVALID", f"{amount} has more than six decimals")
-    entry = CashEntry(account=account, currency=currency, amount=amount, kind=kind, note=note, recorded_by=str(actor))
+    entry = CashEntry(account=account, currency=currency, amount=amount, kind=kind, note=note, recorded_by=actor_name(actor))
     entry.full_clean()
     entry.save(force_insert=True)
     after = {"account": account.code, "currency": currency, "amount": str(amount), "kind": str(kind), "note": note}
@@ -89,7 +81,7 @@ def deposit_cash(
 @transaction.atomic
 def deposit_shares(
     *,
-    actor: Actor,
+    actor: Any,
     account: TradingAccount,
     exchange: str,
     symbol: str,
@@ -99,7 +91,7 @@ def deposit_shares(
 ) -> ShareEntry:
     """Book shares: positive for an endowment or deposit, negative for a withdrawal. Raises ValidationError."""
     entry = ShareEntry(
-        account=account, exchange=exchange, symbol=symbol, quantity=quantity, kind=kind, note=note, recorded_by=str(actor)
+        account=account, exchange=exchange, symbol=symbol, quantity=quantity, kind=kind, note=note, recorded_by=actor_name(actor)
     )
     entry.full_clean()
     entry.save(force_insert=True)
@@ -111,12 +103,15 @@ def deposit_shares(
 @transaction.atomic
 def change_limits(
     *,
-    actor: Actor,
+    actor: Any,
     code: str,
     max_order_quantity: int | None = None,
     max_order_value: Decimal | None = None,
 ) -> TradingAccount:
-    """Set the account's largest quantity and value of one order; None leaves a limit as it is. Raises AccountRefused, ValidationError."""
+    """Set the account's largest quantity and value of one order; None leaves a limit as it is.
+
+    Raises AccountRefused, ValidationError.
+    """
     account = _locked(code)
     before = account_figures(account)
     if max_order_quantity is not None:
@@ -127,7 +122,7 @@ def change_limits(
 
 
 @transaction.atomic
-def set_sharia_board(*, actor: Actor, code: str, board: str | None) -> TradingAccount:
+def set_sharia_board(*, actor: Any, code: str, board: str | None) -> TradingAccount:
     """Bind the account to a board's verdicts, or to none."""
     account = _locked(code)
     before = account_figures(account)
@@ -136,7 +131,7 @@ def set_sharia_board(*, actor: Actor, code: str, board: str | None) -> TradingAc
 
 
 @transaction.atomic
-def set_investor_ids(*, actor: Actor, code: str, investor_ids: Mapping[str, str]) -> TradingAccount:
+def set_investor_ids(*, actor: Any, code: str, investor_ids: Mapping[str, str]) -> TradingAccount:
     """Replace the account's investor numbers by exchange."""
     account = _locked(code)
     before = account_figures(account)
@@ -145,24 +140,24 @@ def set_investor_ids(*, actor: Actor, code: str, investor_ids: Mapping[str, str]
 
 
 @transaction.atomic
-def suspend(*, actor: Actor, code: str) -> TradingAccount:
+def suspend(*, actor: Any, code: str) -> TradingAccount:
     """No order of the account passes until `reinstate`; cancels do."""
     return _set_status(actor, code, AccountStatus.SUSPENDED)
 
 
 @transaction.atomic
-def reinstate(*, actor: Actor, code: str) -> TradingAccount:
+def reinstate(*, actor: Any, code: str) -> TradingAccount:
     return _set_status(actor, code, AccountStatus.ACTIVE)
 
 
 @transaction.atomic
-def kill(*, actor: Actor, code: str) -> TradingAccount:
+def kill(*, actor: Any, code: str) -> TradingAccount:
     """Kill switch on: no order of the account passes, cancels do."""
     return _set_killed(actor, code, killed=True)
 
 
 @transaction.atomic
-def release(*, actor: Actor, code: str) -> TradingAccount:
+def release(*, actor: Any, code: str) -> TradingAccount:
     """Kill switch off."""
     return _set_killed(actor, code, killed=False)
 
@@ -188,21 +183,21 @@ def _locked(code: str) -> TradingAccount:
     return account
 
 
-def _set_status(actor: Actor, code: str, status: AccountStatus) -> TradingAccount:
+def _set_status(actor: Any, code: str, status: AccountStatus) -> TradingAccount:
     account = _locked(code)
     before = account_figures(account)
     account.status = status
     return _save(actor, f"blotter.account.{status.value}", account, before)
 
 
-def _set_killed(actor: Actor, code: str, *, killed: bool) -> TradingAccount:
+def _set_killed(actor: Any, code: str, *, killed: bool) -> TradingAccount:
     account = _locked(code)
     before = account_figures(account)
     account.killed = killed
     return _save(actor, "blotter.account.killed" if killed else "blotter.account.released", account, before)
 
 
-def _save(actor: Actor, action: str, account: TradingAccount, before: dict[str, Any]) -> TradingAccount:
+def _save(actor: Any, action: str, account: TradingAccount, before: dict[str, Any]) -> TradingAccount:
     after = account_figures(account)
     if json.dumps(before, sort_keys=True) != json.dumps(after, sort_keys=True):
         account.full_clean()
@@ -211,7 +206,7 @@ def _save(actor: Actor, action: str, account: TradingAccount, before: dict[str, 
     return account
 
 
-def _changed(actor: Actor, action: str, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
+def _changed(actor: Any, action: str, before: dict[str, Any] | None, after: dict[str, Any]) -> None:
     slug = current_tenant().slug
     record(actor=actor, action=action, tenant=slug, before=before, after=after)
     enqueue(topic=TENANT_CONFIG, key=slug)
