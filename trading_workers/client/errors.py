@@ -60,7 +60,7 @@ def from_rpc_error(error: Any) -> OrderRefused | OrderPathUnavailable:
 
 def _status(error: Any) -> Any:
     if isinstance(error, grpc.aio.AioRpcError):
-        trailing = error.trailing_metadata() or ()
+        trailing: Any = error.trailing_metadata() or ()
         for key, value in trailing:
             if key == "grpc-status-details-bin":
                 return _parsed(value)

@@ -22,14 +22,15 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 2_000),
 )
 
-_stubs: dict[str, orders_pb2_grpc.OrderServiceStub] = {}
+_stubs: dict[str, Any] = {}
 _lock = threading.Lock()
 
 
 def _stub(address: str) -> Any:
     with _lock:
         if address not in _stubs:
-            _stubs[address] = orders_pb2_grpc.OrderServiceStub(grpc.insecure_channel(address, options=CHANNEL_OPTIONS))
+            channel = grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
+            _stubs[address] = orders_pb2_grpc.OrderServiceStub(channel)  # type: ignore[no-untyped-call]
         return _stubs[address]
 
 

@@ -22,6 +22,7 @@ from trading_workers.client.order_log import OrderLog
 from tradsys.v1 import orders_pb2, orders_pb2_grpc
 
 log = logging.getLogger(__name__)
+aio: Any = grpc.aio  # its published type stubs lack EOF and the optional arguments
 
 BATCH_LIMIT = 500
 FINAL = frozenset(
@@ -77,7 +78,7 @@ class OrderStream:
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> OrderStream:
-        self._channel = grpc.aio.insecure_channel(self._address, options=CHANNEL_OPTIONS)
+        self._channel = aio.insecure_channel(self._address, options=CHANNEL_OPTIONS)
         self._stub: Any = orders_pb2_grpc.OrderServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._task = asyncio.create_task(self._run())
         return self
@@ -161,7 +162,7 @@ class OrderStream:
             await self._ask_for_open_orders()
             while True:
                 batch = await call.read()
-                if batch is grpc.aio.EOF:
+                if batch is aio.EOF:
                     return
                 self._take(batch)
         finally:
