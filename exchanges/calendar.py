@@ -158,6 +158,24 @@ def validate_session(rule: DatedRule) -> None:
     _local_phases([rule], rule.valid_from or rule.valid_to or date(2000, 1, 1))
 
 
+def validate_calendar(rules: Sequence[DatedRule]) -> None:
+    """Raise ``CalendarError`` when the parts of a session table overlap on any day.
+
+    The rows in force change only where a row starts or has ended, so those days stand for all others.
+    """
+    sessions = [rule for rule in rules if rule.active and rule.kind is RuleKind.SESSION]
+    days = {date.min}
+    for rule in sessions:
+        if rule.valid_from is not None:
+            days.add(rule.valid_from)
+        if rule.valid_to is not None and rule.valid_to < date.max:
+            days.add(rule.valid_to + timedelta(days=1))
+    for day in sorted(days):
+        in_force = rules_on(sessions, day, RuleKind.SESSION)
+        for table in sorted({rule.scope.partition(":")[0] for rule in in_force}):
+            _local_phases(_table(in_force, table), day)
+
+
 def _table(sessions: list[DatedRule], name: str) -> list[DatedRule]:
     """The rows of a session table: the one of that scope and its parts (``name:part``), which may
     differ in trust. The table itself comes first, as it gives its label to the day."""
