@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from tradsys.embedded.ports import LOOPBACK
+from tradsys.embedded.readiness import becomes_true
 from tradsys.embedded.secret_files import write_private
 from tradsys.embedded.server_home import ServerHome
 
@@ -97,21 +97,22 @@ class Postgres:
             password_file.unlink(missing_ok=True)
         unfinished.rename(self.data)
 
+    def is_ready(self) -> bool:
+        """Whether the server answers; raises PostgresError when it refuses our password, which waiting does not mend."""
+        try:
+            self._superuser_connection().close()
+        except psycopg.OperationalError as error:
+            if "password authentication failed" in str(error):
+                raise PostgresError(
+                    f"the cluster {self.data} does not know the password in the secrets folder: it was made with another one"
+                ) from error
+            return False
+        return True
+
     def wait_until_ready(self, *, seconds: float = 30.0) -> None:
-        """Return when the server answers queries; raises PostgresError when it does not within `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self._superuser_connection().close()
-                return
-            except psycopg.OperationalError as error:
-                if "password authentication failed" in str(error):
-                    raise PostgresError(
-                        f"the cluster {self.data} does not know the password in the secrets folder: it was made with another one"
-                    ) from error
-                if time.monotonic() > deadline:
-                    raise PostgresError(f"PostgreSQL did not answer within {seconds:g} s: {error}") from error
-                time.sleep(0.05)
+        """Return when the server answers; raises PostgresError when it does not within `seconds`."""
+        if not becomes_true(self.is_ready, seconds=seconds):
+            raise PostgresError(f"PostgreSQL did not answer on port {self.port} within {seconds:g} s")
 
     def ensure_role_and_database(self) -> None:
         """Make the platform's role (no superuser; may create the databases of test runs) and its database, once."""

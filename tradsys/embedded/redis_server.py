@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import redis
 
 from tradsys.embedded.ports import LOOPBACK
+from tradsys.embedded.readiness import becomes_true
 from tradsys.embedded.secret_files import write_private
 from tradsys.embedded.server_home import ServerHome
 
@@ -59,17 +59,18 @@ class RedisServer:
         ]
         write_private(folder / "redis.conf", "\n".join(lines) + "\n", owner=self.home.owner)
 
+    def is_ready(self) -> bool:
+        """Whether the server answers PING; raises RedisError when it refuses our password, which waiting does not mend."""
+        try:
+            with redis.Redis.from_url(self.url, socket_connect_timeout=5) as client:
+                client.ping()
+        except redis.AuthenticationError as error:
+            raise RedisError(f"Redis on port {self.port} refuses our password: {error}") from error
+        except redis.RedisError:
+            return False
+        return True
+
     def wait_until_ready(self, *, seconds: float = 30.0) -> None:
-        """Return when the server answers PING; raises RedisError when it does not within `seconds`."""
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                with redis.Redis.from_url(self.url, socket_connect_timeout=5) as client:
-                    client.ping()
-                return
-            except redis.AuthenticationError as error:
-                raise RedisError(f"Redis on port {self.port} refuses our password: {error}") from error
-            except redis.RedisError as error:
-                if time.monotonic() > deadline:
-                    raise RedisError(f"Redis did not answer within {seconds:g} s: {error}") from error
-                time.sleep(0.05)
+        """Return when the server answers; raises RedisError when it does not within `seconds`."""
+        if not becomes_true(self.is_ready, seconds=seconds):
+            raise RedisError(f"Redis did not answer on port {self.port} within {seconds:g} s")

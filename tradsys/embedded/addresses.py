@@ -1,0 +1,108 @@
+"""Ports and addresses of one start, and the files that tell them to others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tradsys.configuration import Address, Configuration, environment_file
+from tradsys.embedded.ports import LOOPBACK, any_free_port, free_port_from
+from tradsys.embedded.secret_files import write_private
+from tradsys.embedded.servers import ServerPorts
+
+OPERATOR = "operator"
+TENANTS = ("nile", "corniche", "amana")
+_TENANT_ROLES = ("admin", "trader", "viewer")
+
+
+@dataclass(frozen=True, slots=True)
+class PortPlan:
+    """The port of each listener by its name."""
+
+    ports: dict[str, int]
+
+    @classmethod
+    def choose(cls, *, anywhere: bool, say: Callable[[str], None]) -> PortPlan:
+        """The usual ports, a taken one replaced by the next free one and said so; or any free ones (`anywhere`)."""
+        chosen: dict[str, int] = {}
+        for name, usual in _USUAL_PORTS.items():
+            taken: Container[int] = set(chosen.values()) | (set(_USUAL_PORTS.values()) - {usual})
+            chosen[name] = any_free_port(but_not=taken) if anywhere else free_port_from(usual, but_not=taken)
+            if not anywhere and chosen[name] != usual:
+                say(f"port {usual} is taken: {name} uses {chosen[name]}")
+        return cls(chosen)
+
+    @property
+    def servers(self) -> ServerPorts:
+        """Ports of PostgreSQL and Redis."""
+        return ServerPorts(self.ports["PostgreSQL"], self.ports["Redis"])
+
+    def address(self, name: str) -> Address:
+        """Loopback address of one listener."""
+        return Address(LOOPBACK, self.ports[name])
+
+    def variables(self, *, database_url: str, redis_url: str) -> dict[str, str]:
+        """The environment variables that lead a process to this platform."""
+        return {
+            "TRADSYS_DATABASE_URL": database_url,
+            "TRADSYS_REDIS_URL": redis_url,
+            "TRADSYS_WEB_ADDRESS": str(self.address("web")),
+            "TRADSYS_ORDER_WORKERS": f"worker-1={self.address('order worker')}",
+            "TRADSYS_VENUES": f"EGX={self.address('venue EGX')},ADX={self.address('venue ADX')}",
+            "TRADSYS_VENUE_ADMIN": f"EGX={self.address('venue EGX HTTP')},ADX={self.address('venue ADX HTTP')}",
+        }
+
+
+_USUAL_PORTS = {
+    "PostgreSQL": 15432,
+    "Redis": 16379,
+    "web": 8000,
+    "order worker": 50051,
+    "venue EGX": 9101,
+    "venue ADX": 9102,
+    "venue EGX HTTP": 9201,
+    "venue ADX HTTP": 9202,
+}
+
+
+def write_environment(var: Path, variables: dict[str, str]) -> None:
+    """Write ``<var>/run/environment`` (mode 0600: it holds passwords)."""
+    write_private(environment_file(var), "".join(f"{name}={value}\n" for name, value in variables.items()))
+
+
+def addresses(configuration: Configuration, ports: PortPlan, processes: dict[str, int], launcher: int) -> dict[str, Any]:
+    """The content of ``<var>/addresses.json``: where everything is, and the logins of the demo."""
+    web = configuration.web_address.port
+    return {
+        "web": {
+            "operator": f"http://localhost:{web}/admin/",
+            **{tenant: f"http://{tenant}.localhost:{web}/" for tenant in TENANTS},
+        },
+        "web_address": str(configuration.web_address),
+        "order_workers": {name: str(address) for name, address in configuration.order_workers.items()},
+        "venues": {code: str(address) for code, address in configuration.venues.items()},
+        "venue_admin": {code: f"http://{address}" for code, address in configuration.venue_admin.items()},
+        "postgres": str(ports.address("PostgreSQL")),
+        "redis": str(ports.address("Redis")),
+        "logins": logins(),
+        "var": str(configuration.var),
+        "logs": str(configuration.var / "log"),
+        "launcher": launcher,
+        "processes": processes,
+    }
+
+
+def logins() -> dict[str, str]:
+    """User names of the demo and their passwords, which are public on purpose: the demo listens on this machine alone."""
+    names = [OPERATOR, *(f"{tenant}-{role}" for tenant in TENANTS for role in _TENANT_ROLES)]
+    return {name: f"{name}-demo" for name in names}
+
+
+def write_addresses(var: Path, content: dict[str, Any]) -> None:
+    """Write ``<var>/addresses.json``, in one step."""
+    unfinished = var / ".addresses.json"
+    unfinished.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    unfinished.rename(var / "addresses.json")

@@ -1,0 +1,144 @@
+"""The table of every process that ``make run`` keeps alive."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tradsys.configuration import REPOSITORY, Configuration
+from tradsys.embedded.postgres import Postgres
+from tradsys.embedded.readiness import Question, answers_http, log_says, serves_grpc
+from tradsys.embedded.redis_server import RedisServer
+from tradsys.embedded.server_home import Account
+
+# Children of one stage start together, when all of the stage before are ready; they stop together in the opposite order.
+SERVERS, VENUES, PUBLISHERS, WORKERS, PEOPLE, DEMONSTRATION = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """One supervised process."""
+
+    name: str
+    stage: int
+    command: tuple[str, ...]
+    is_ready: Question
+    about: str  # for the progress line
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path = REPOSITORY
+    account: Account | None = None
+    start_seconds: float = 60.0
+    stop_seconds: float = 6.0
+    stop_signal: signal.Signals = signal.SIGTERM
+
+
+def children(configuration: Configuration, postgres: Postgres, redis: RedisServer, logs: Path) -> list[Child]:
+    """Every child of a platform with this configuration, servers first."""
+    # Addresses and passwords come from <var>/run/environment, which only its owner reads, rather than from each environment.
+    environment = {
+        "TRADSYS_VAR": str(configuration.var),
+        "DJANGO_SETTINGS_MODULE": "tradsys.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+    def python(name: str, stage: int, about: str, is_ready: Question, *arguments: str) -> Child:
+        return Child(name, stage, (sys.executable, *arguments), is_ready, about, environment)
+
+    def manage(name: str, stage: int, about: str, is_ready: Question, *arguments: str) -> Child:
+        return python(name, stage, about, is_ready, str(REPOSITORY / "manage.py"), *arguments)
+
+    def says(name: str, text: str) -> Question:
+        return log_says(logs / f"{name}.log", text)
+
+    web = configuration.web_address
+    celery = ("-m", "celery", "--app", "tradsys.celery_app")
+    return [
+        Child(
+            "postgres",
+            SERVERS,
+            postgres.command,
+            postgres.is_ready,
+            f"PostgreSQL on 127.0.0.1:{postgres.port}",
+            {"LC_ALL": "C"},
+            postgres.home.folder / "postgres",
+            postgres.home.account,
+            stop_seconds=30,
+            stop_signal=signal.SIGINT,  # a fast shutdown: it does not wait for clients to leave
+        ),
+        Child(
+            "redis",
+            SERVERS,
+            redis.command,
+            redis.is_ready,
+            f"Redis on 127.0.0.1:{redis.port}",
+            {"LC_ALL": "C"},
+            redis.folder,
+            redis.home.account,
+            stop_seconds=15,
+        ),
+        *(
+            python(
+                f"venue-{code.lower()}",
+                VENUES,
+                f"venue {code}: FIX on {address}, HTTP on {configuration.venue_admin[code]}",
+                answers_http(configuration.venue_admin[code], "/health"),
+                *("-m", "exchanges.simulator", "--exchange", code, "--listen", str(address)),
+                *("--admin", str(configuration.venue_admin[code]), "--data", str(configuration.var / f"venue-{code.lower()}")),
+            )
+            for code, address in configuration.venues.items()
+        ),
+        manage("relay", PUBLISHERS, "relay of tenant snapshots", says("relay", "relay is ready"), "relay"),
+        *(
+            python(
+                f"order-{name}",
+                WORKERS,
+                f"order worker {name}: gRPC on {address}",
+                serves_grpc(address),
+                *("-m", "trading_workers.order_worker", "--name", name),
+            )
+            for name, address in configuration.order_workers.items()
+        ),
+        python(
+            "market-data",
+            WORKERS,
+            "market data: books of both venues",
+            says("market-data", "market data is ready"),
+            *("-m", "exchanges.market_data"),
+        ),
+        manage("projector", PEOPLE, "projector of the journal", says("projector", "projector is ready"), "project_journal"),
+        python(
+            "web",
+            PEOPLE,
+            f"web on {web}",
+            answers_http(web, "/admin/login/", host=f"localhost:{web.port}"),
+            *("-m", "uvicorn", "tradsys.asgi:application", "--host", web.host, "--port", str(web.port)),
+            *("--ws", "websockets-sansio", "--loop", "uvloop", "--no-access-log", "--timeout-graceful-shutdown", "3"),
+        ),
+        python("celery-worker", PEOPLE, "Celery worker", says("celery-worker", "ready."), *celery, "worker", "--concurrency", "1"),
+        python(
+            "celery-beat",
+            PEOPLE,
+            "Celery beat",
+            says("celery-beat", "beat: Starting"),
+            *(*celery, "beat", "--schedule", str(configuration.var / "run" / "celery-beat-schedule"), "--pidfile", ""),
+        ),
+        python(
+            "demo-liquidity",
+            DEMONSTRATION,
+            "outside members' orders at both venues",
+            says("demo-liquidity", "demo liquidity is ready"),
+            "-m",
+            "exchanges.simulator.participants",
+        ),
+        python(
+            "demo-flow",
+            DEMONSTRATION,
+            "demo orders of the three tenants",
+            says("demo-flow", "demo flow is ready"),
+            "-m",
+            "trading_workers.demo_flow",
+        ),
+    ]

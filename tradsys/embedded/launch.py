@@ -1,0 +1,249 @@
+"""``python -m tradsys.embedded.launch``: the whole platform on one machine, from nothing to a banner with addresses."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from tradsys.configuration import REPOSITORY, Configuration, environment_file
+from tradsys.embedded.addresses import PortPlan, addresses, write_addresses, write_environment
+from tradsys.embedded.banner import banner
+from tradsys.embedded.children import SERVERS, Child, children
+from tradsys.embedded.left_behind import LeftBehindError, end_left_behind
+from tradsys.embedded.ports import NoFreePort
+from tradsys.embedded.postgres import Postgres, PostgresError
+from tradsys.embedded.redis_server import RedisError
+from tradsys.embedded.secret_files import ensure_secrets
+from tradsys.embedded.server_home import ServerHomeError, prepare_server_home
+from tradsys.embedded.servers import server_pair, signal_on_parents_death
+from tradsys.embedded.supervision import MARK, ChildState, SupervisionError, Supervisor, inherited_environment, last_lines
+
+# Run once, in this order, when the servers are up and before anything that reads the database starts.
+PREPARATIONS = {
+    "migrate_schemas": "tables",
+    "load_reference_data": "reference data",
+    "create_demo": "demo tenants",
+}
+
+
+class StartFailed(RuntimeError):
+    """A part did not start; the text names it and shows the end of its log."""
+
+
+class Launch:
+    """One run of the platform on one data folder."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.var: Path = options.var.absolute()
+        self.without: frozenset[str] = frozenset(filter(None, options.without.split(",")))
+        self.anywhere: bool = options.ports == "any"
+        self.ready_file: Path | None = options.once_ready_file
+        self.began = time.monotonic()
+        self.supervisor: Supervisor | None = None
+        self._lock: IO[str] | None = None
+
+    def say(self, line: str) -> None:
+        """Print one line of progress with the seconds since the beginning."""
+        print(f"[{time.monotonic() - self.began:5.1f} s] {line}", flush=True)
+
+    def start(self) -> Supervisor:
+        """Bring everything up; raises StartFailed (or an error of one part) when that is not possible."""
+        (self.var / "run").mkdir(mode=0o755, parents=True, exist_ok=True)
+        self._take_lock()
+        end_left_behind(self.var, say=self.say)
+        logs = self._begin_logs()
+        home = prepare_server_home(self.var, say=self.say)
+        ensure_secrets(self.var / "secrets")
+        ports = PortPlan.choose(anywhere=self.anywhere, say=self.say)
+        postgres, redis = server_pair(self.var, home, ports=ports.servers)
+        self._initialise(postgres)
+        redis.configure()
+        variables = ports.variables(database_url=postgres.url, redis_url=redis.url)
+        write_environment(self.var, variables)
+        configuration = Configuration.from_environment(variables | {"TRADSYS_VAR": str(self.var)})
+        table = self._chosen(children(configuration, postgres, redis, logs))
+        self.supervisor = supervisor = Supervisor(var=self.var, children=table)
+        supervisor.start()
+        for stage in sorted({child.stage for child in table}):
+            self._start_stage(supervisor, [child for child in table if child.stage == stage])
+            if stage == SERVERS:
+                postgres.ensure_role_and_database()
+                self._prepare(logs)
+        processes = {name: state.pid for name, state in supervisor.states().items()}
+        content = addresses(configuration, ports, processes, os.getpid())
+        write_addresses(self.var, content)
+        print(banner(content, seconds=time.monotonic() - self.began), flush=True)
+        if self.ready_file is not None:
+            self.ready_file.write_text("ready\n", encoding="ascii")
+        return supervisor
+
+    def watch(self, supervisor: Supervisor) -> None:
+        """Say which child ended and runs again, until interrupted; raises SupervisionError when the supervisor is gone."""
+        before = supervisor.states()
+        while True:
+            time.sleep(0.5)
+            if not supervisor.is_alive():
+                raise SupervisionError(f"the supervisor ended; the end of {supervisor.output}:\n{last_lines(supervisor.output)}")
+            now = supervisor.states()
+            for name, state in now.items():
+                if state.gave_up:
+                    supervisor.start_child(name)
+                elif state.is_alive and state.pid != before[name].pid:
+                    self.say(f"{name} ended and runs again as process {state.pid}; its log: {supervisor.log(name)}")
+            before = {name: state if state.is_alive else before[name] for name, state in now.items()}
+
+    def stop(self) -> None:
+        """Stop every child, last started first, then the supervisor; what others read of the addresses goes too."""
+        if self._lock is None:
+            return  # the folder is another launcher's, or nothing was begun
+        self.say("stopping")
+        with suppress(FileNotFoundError):
+            (self.var / "addresses.json").unlink()
+        if self.supervisor is not None:
+            table = self.supervisor.children.values()
+            for stage in sorted({child.stage for child in table}, reverse=True):
+                if self.supervisor.is_alive():
+                    self._stop_stage([child.name for child in table if child.stage == stage])
+            self.supervisor.shut_down()
+            # With the supervisor killed, its children are nobody's: end them as the next start would.
+            end_left_behind(self.var, say=self.say)
+        with suppress(FileNotFoundError):
+            environment_file(self.var).unlink()
+        self.say("stopped: nothing is left running")
+
+    def _take_lock(self) -> None:
+        lock = (self.var / "run" / "launch.lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StartFailed(
+                f"a platform runs on {self.var} already (process {lock.read().strip() or 'unknown'}): "
+                "stop it first, or choose another folder with --var"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        self._lock = lock
+
+    def _begin_logs(self) -> Path:
+        logs = self.var / "log"
+        logs.mkdir(exist_ok=True)
+        for log in logs.glob("*.log"):
+            if not log.stem.endswith(".previous"):
+                log.rename(log.with_name(f"{log.stem}.previous.log"))
+        return logs
+
+    def _initialise(self, postgres: Postgres) -> None:
+        if not postgres.data.exists():
+            self.say("making the database cluster")
+        postgres.initialise()
+
+    def _chosen(self, table: list[Child]) -> list[Child]:
+        unknown = self.without - {child.name for child in table}
+        if unknown:
+            raise StartFailed(f"--without: there is no child {', '.join(sorted(unknown))}")
+        return [child for child in table if child.name not in self.without]
+
+    def _start_stage(self, supervisor: Supervisor, stage: list[Child]) -> None:
+        for child in stage:
+            supervisor.start_child(child.name)
+        waiting = {child.name: child for child in stage}
+        first: dict[str, ChildState] = {}
+        began = time.monotonic()
+        while waiting:
+            states = supervisor.states()
+            for name, child in list(waiting.items()):
+                _refuse_failed(supervisor, child, states[name], first)
+                if states[name].is_alive and child.is_ready():
+                    self.say(f"{child.about} is ready")
+                    del waiting[name]
+                elif time.monotonic() - began > child.start_seconds:
+                    raise _not_started(supervisor, child, f"was not ready after {child.start_seconds:g} s")
+            time.sleep(0.1 if waiting else 0)
+
+    def _prepare(self, logs: Path) -> None:
+        for command, about in PREPARATIONS.items():
+            log = logs / f"{command}.log"
+            with log.open("ab") as output:
+                finished = subprocess.run(
+                    [sys.executable, str(REPOSITORY / "manage.py"), command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=REPOSITORY,
+                    env=inherited_environment() | {"TRADSYS_VAR": str(self.var), "PYTHONUNBUFFERED": "1", MARK: str(self.var)},
+                    start_new_session=True,
+                    preexec_fn=signal_on_parents_death(signal.SIGKILL),
+                    check=False,
+                )
+            if finished.returncode != 0:
+                raise StartFailed(
+                    f"{about}: manage.py {command} failed with status {finished.returncode}; the end of {log}:\n{last_lines(log)}"
+                )
+            self.say(f"{about} are ready")
+
+    def _stop_stage(self, names: list[str]) -> None:
+        assert self.supervisor is not None
+        try:
+            self.supervisor.stop_children(names)
+        except SupervisionError as error:
+            self.say(str(error))
+
+
+def _refuse_failed(supervisor: Supervisor, child: Child, state: ChildState, first: dict[str, ChildState]) -> None:
+    """Raise StartFailed when the child's first process is gone, even if the supervisor has started another since."""
+    if state.is_alive and first.setdefault(child.name, state).pid == state.pid:
+        return
+    ending = f"ended with status {state.exit_status}" if state.exit_status else "ended"
+    raise _not_started(supervisor, child, ending)
+
+
+def _not_started(supervisor: Supervisor, child: Child, why: str) -> StartFailed:
+    log = supervisor.log(child.name)
+    return StartFailed(f"{child.name} did not start: it {why}; the end of {log}:\n{last_lines(log)}")
+
+
+def parse(arguments: Iterable[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tradsys.embedded.launch", description=__doc__)
+    parser.add_argument("--var", type=Path, default=Path(os.environ.get("TRADSYS_VAR") or REPOSITORY / "var"), help="data folder")
+    parser.add_argument("--without", default="", metavar="NAME,…", help="children to leave out, such as demo-flow,demo-liquidity")
+    parser.add_argument("--ports", choices=("usual", "any"), default="usual", help="any: free ports drawn at random")
+    parser.add_argument("--once-ready-file", type=Path, metavar="FILE", help="written when everything is up")
+    return parser.parse_args(None if arguments is None else list(arguments))
+
+
+def main() -> int:
+    """Start, watch until SIGINT, SIGTERM or SIGHUP, stop. Status 0 after a clean stop, 1 when a start failed."""
+    launch = Launch(parse())
+    for asked in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(asked, signal.default_int_handler)
+    status = 0
+    try:
+        launch.watch(launch.start())
+    except KeyboardInterrupt:
+        pass  # the usual way to stop
+    except (
+        StartFailed, SupervisionError, LeftBehindError, ServerHomeError, PostgresError, RedisError, NoFreePort, OSError
+    ) as error:  # fmt: skip
+        print(f"\n{error}\n", file=sys.stderr, flush=True)
+        status = 1
+    finally:
+        for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(asked, lambda number, frame: launch.say("stopping already"))
+        launch.stop()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
