@@ -102,7 +102,9 @@ class Line(asyncio.Protocol):
         self._guarded(session, "accept", b"", messages)
 
     def _guarded(self, session: Session, event: str, data: bytes = b"", messages: Sequence[Message] = ()) -> None:
-        """Give one event to the session. Whatever fails in it ends this line only; the store decides what the next one starts from."""
+        """Give one event to the session. Whatever fails in it ends this line only; the store decides what the next one starts
+        from.
+        """
         try:
             if event == "receive":
                 session.receive(data)
@@ -133,7 +135,9 @@ class Line(asyncio.Protocol):
 
 
 class Initiator:
-    """Keeps one session connected: tries the configured hosts in turn, waits longer after each failure, starts over after a logon."""
+    """Keeps one session connected: tries the configured hosts in turn, waits longer after each failure, starts over after a
+    logon.
+    """
 
     def __init__(self, config: SessionConfig, application: Application, store: MessageStore, clock: Clock | None = None) -> None:
         if not config.hosts:

@@ -1,4 +1,6 @@
-"""Frames of one session: the fields of the caller, framed by the session's standard header, from bytes templates kept per shape."""
+"""Frames of one session: the fields of the caller, framed by the session's standard header, from bytes templates kept per
+shape.
+"""
 
 from collections.abc import Sequence
 
@@ -11,7 +13,9 @@ _MAX_TEMPLATES = 1024
 
 
 class FrameEncoder:
-    """Encodes the messages of one session. Header: 8, 9, 35, then ascending tags; the body keeps the caller's order (groups need it)."""
+    """Encodes the messages of one session. Header: 8, 9, 35, then ascending tags; the body keeps the caller's order (groups
+    need it).
+    """
 
     def __init__(self, begin_string: str, sender_comp_id: str, target_comp_id: str) -> None:
         self.begin_string = begin_string.encode("ascii")
@@ -21,7 +25,9 @@ class FrameEncoder:
         self._templates: dict[tuple[str, tuple[int, ...]], tuple[bytes, int]] = {}
 
     def frame(self, msg_type: str, number: int, sending_time: bytes, fields: Sequence[Field]) -> bytes:
-        """Complete bytes of message `number`. Raises UnsendableField when a value is empty, holds an SOH, or is the session's to set."""
+        """Complete bytes of message `number`. Raises UnsendableField when a value is empty, holds an SOH, or is the session's
+        to set.
+        """
         if fields:
             shape, values = zip(*fields, strict=True)
         else:
@@ -60,7 +66,9 @@ class FrameEncoder:
         return encode(self.begin_string, [(35, msg_type.encode("ascii")), *sorted(header, key=_tag), *body])
 
     def sent_again(self, message: Message, sending_time: bytes) -> bytes:
-        """The frame of a message that was sent before: same number and body, 43=Y, 122 = its first SendingTime, 52 = `sending_time`."""
+        """The frame of a message that was sent before: same number and body, 43=Y, 122 = its first SendingTime, 52 =
+        `sending_time`.
+        """
         header = [(43, b"Y"), (52, sending_time), (122, message.required(tags.SENDING_TIME))]
         body: list[Field] = []
         for tag, value in message.fields:
@@ -72,7 +80,8 @@ class FrameEncoder:
     def gap_fill(self, number: int, new_number: int, sending_time: bytes) -> bytes:
         """SequenceReset-GapFill in place of the messages number … new_number - 1."""
         return encode(self.begin_string, [
-            (35, b"4"), (34, b"%d" % number), (43, b"Y"), (49, self._sender), (52, sending_time), (56, self._target), (122, sending_time),
+            (35, b"4"), (34, b"%d" % number), (43, b"Y"), (49, self._sender), (52, sending_time), (56, self._target), (122,
+            sending_time),
             (36, b"%d" % new_number), (123, b"Y"),
         ])  # fmt: skip
 

@@ -1,11 +1,14 @@
-"""FIX messages as bytes: `Message` (ordered fields), `encode` (frame with BodyLength and CheckSum), `Parser` (stream to messages).
+"""FIX messages as bytes: `Message` (ordered fields), `encode` (frame with BodyLength and CheckSum), `Parser` (stream to
+messages).
 
 Pure: no clock, no I/O. Values are bytes exactly as on the wire; tags are ints. Framing rules: FIX 4.4 volume 1, "Message format";
-speed figures behind the two techniques used here (bytes templates with adler32, compiled layouts): facts of this project's bench/bench_fix.py.
+speed figures behind the two techniques used here (bytes templates with adler32, compiled layouts): facts of this project's
+bench/bench_fix.py.
 """
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 from zlib import adler32
 
 from exchanges.prices import text_to_price
@@ -58,7 +61,8 @@ class UnsendableField(ValueError):
 def checksum(frame: bytes) -> int:
     """FIX CheckSum of `frame`: sum of its bytes modulo 256.
 
-    adler32's low half is 1 + byte sum modulo 65,521, so up to 256 bytes (at most 65,280) it is the sum itself; longer frames are folded.
+    adler32's low half is 1 + byte sum modulo 65,521, so up to 256 bytes (at most 65,280) it is the sum itself; longer frames
+    are folded.
     """
     if len(frame) <= 256:
         return (adler32(frame) - 1) & 255
@@ -102,8 +106,8 @@ class Layout:
             self.first_places.setdefault(tag, place)
         self.has_data = any(tag in DATA_FIELDS for tag in tags)
         self.uses = 0
-        #: Result of the dictionary's analysis of this shape, kept by exchanges.fix.dictionary.validation.
-        self.checks: object = None
+        #: MsgType → the dictionary's analysis of this shape, kept here by exchanges.fix.dictionary.validation.
+        self.checks: dict[bytes, Any] = {}
 
 
 class Message:
@@ -173,7 +177,8 @@ class Message:
     def group(self, count_tag: int) -> list[dict[int, bytes]]:
         """Entries of the repeating group counted by `count_tag`; an entry starts at each repeat of the first tag after the count.
 
-        The group ends at CheckSum or, after the announced number of entries, at a tag that the last entry already has. Raises FieldFormat
+        The group ends at CheckSum or, after the announced number of entries, at a tag that the last entry already has. Raises
+        FieldFormat
         when the announced number of entries is not there. An absent group gives an empty list. Nested groups are not taken apart.
         """
         place = self.layout.first_places.get(count_tag)
@@ -203,7 +208,9 @@ class Message:
 
 
 def field_int(tag: int, value: bytes) -> int:
-    """FIX int: optional minus sign and ASCII digits only (Python's own int() also takes `+1`, `1_0` and spaces). Raises FieldFormat."""
+    """FIX int: optional minus sign and ASCII digits only (Python's own int() also takes `+1`, `1_0` and spaces). Raises
+    FieldFormat.
+    """
     digits = value[1:] if value[:1] == b"-" else value
     if not digits.isdigit() or len(digits) > 18:
         raise FieldFormat(tag, value)
@@ -225,9 +232,11 @@ def _price(tag: int, value: bytes) -> int:
 
 
 class Parser:
-    """Cuts a byte stream into messages. Broken frames are dropped (their number is not used) and parsing resumes at the next `8=FIX`.
+    """Cuts a byte stream into messages. Broken frames are dropped (their number is not used) and parsing resumes at the next
+    `8=FIX`.
 
-    A BodyLength that is too long takes the following message with it, as FIX engines do: the frame ends at the first CheckSum field at or
+    A BodyLength that is too long takes the following message with it, as FIX engines do: the frame ends at the first CheckSum
+    field at or
     after the announced end. `dropped_frames` and `dropped_bytes` count what was thrown away. `feed` never raises on any input.
     """
 

@@ -1,4 +1,6 @@
-"""Session-level Reject (3) and BusinessMessageReject (j): reasons, texts and fields, with the route reversed (FIX 4.4, volume 2)."""
+"""Session-level Reject (3) and BusinessMessageReject (j): reasons, texts and fields, with the route reversed (FIX 4.4, volume
+2).
+"""
 
 from dataclasses import dataclass
 from enum import IntEnum

@@ -1,4 +1,6 @@
-"""Answer to a ResendRequest: application messages again, every run of administrative messages or holes as one GapFill, in bounded chunks."""
+"""Answer to a ResendRequest: application messages again, every run of administrative messages or holes as one GapFill, in
+bounded chunks.
+"""
 
 from collections.abc import Callable, Iterator
 

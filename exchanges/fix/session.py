@@ -1,6 +1,7 @@
 """One FIX session as a pure state machine: bytes and ticks in, bytes to a `Wire` and callbacks out. No sockets, no sleeping.
 
-What a message means depends on the state; each state is a small file in exchanges/fix/states. This file holds what all states share:
+What a message means depends on the state; each state is a small file in exchanges/fix/states. This file holds what all states
+share:
 numbering, storing before sending, the order of writing, timers' marks and the public calls of an application.
 """
 
@@ -90,10 +91,13 @@ class Session:
         return self.send_many([(msg_type, fields)])[0]
 
     def send_many(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[int]:
-        """Number, store (one call) and write (one write) a batch of application messages (type, body fields in order); returns the numbers.
+        """Number, store (one call) and write (one write) a batch of application messages (type, body fields in order); returns
+        the numbers.
 
-        While the line is down the messages are stored, and go out by resend after the next logon. Raises UnsendableField for a value that
-        would break a frame, LineDown on a session with reset_on_logon that is logged off, or whatever the store raises: then nothing is sent.
+        While the line is down the messages are stored, and go out by resend after the next logon. Raises UnsendableField for a
+        value that
+        would break a frame, LineDown on a session with reset_on_logon that is logged off, or whatever the store raises: then
+        nothing is sent.
         """
         if self.config.reset_on_logon and not self.logged_on:
             raise LineDown(f"{self.config.name} is not logged on and keeps no messages between logons")
@@ -103,9 +107,11 @@ class Session:
         return [number for number, _ in frames]
 
     def prepare(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[Frame]:
-        """Frames with the next numbers, neither stored nor sent. The caller appends them to the store (its journal), then calls `transmit`.
+        """Frames with the next numbers, neither stored nor sent. The caller appends them to the store (its journal), then
+        calls `transmit`.
 
-        No await between prepare and the append: the numbers are only taken when the store has them. If the append fails, they are free again.
+        No await between prepare and the append: the numbers are only taken when the store has them. If the append fails, they
+        are free again.
         """
         now = self._timestamps.write(self.clock.now())
         frame = self.encoder.frame
@@ -117,7 +123,8 @@ class Session:
     def transmit(self, frames: Sequence[Frame]) -> bool:
         """Write stored frames in one write. False: the line is down, they go out by resend after the next logon.
 
-        Raises StoreError when the store does not have them: an unstored message must not leave. May be called later than the append;
+        Raises StoreError when the store does not have them: an unstored message must not leave. May be called later than the
+        append;
         messages numbered in the meantime wait for these.
         """
         if not frames:
@@ -147,7 +154,9 @@ class Session:
     # ---- calls of the shell
 
     def connected(self, wire: Wire, parser: Parser | None = None) -> None:
-        """A connection exists. An initiator sends its Logon, an acceptor waits for one. `parser` may hold the stream's first bytes."""
+        """A connection exists. An initiator sends its Logon, an acceptor waits for one. `parser` may hold the stream's first
+        bytes.
+        """
         self._event(lambda: self._connected(wire, parser or Parser()))
 
     @property
@@ -277,7 +286,9 @@ class Session:
         if begin > last:
             log.warning("%s was asked for messages from %d, the last one written is %d", self.config.name, begin, self._written)
             return
-        self._resend = Resend(self.store, self.encoder, max(begin, 1), last, lambda message: self.application.may_resend(self, message))
+        self._resend = Resend(
+            self.store, self.encoder, max(begin, 1), last, lambda message: self.application.may_resend(self, message)
+        )
         self._serve_resend()
 
     # ---- inner parts

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exchanges.fix.dictionary.dictionary import Dictionary
+from exchanges.fix.dictionary.fix44 import FIX44
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class SessionConfig:
     hosts: tuple[tuple[str, int], ...] = ()
     #: TLS of the initiator's connections; None is plain TCP.
     tls: ssl.SSLContext | None = None
-    dictionary: Dictionary | None = None
+    dictionary: Dictionary | None = FIX44
     check_sending_time: bool = True
     max_latency_seconds: int = 120
     logon_timeout_seconds: int = 10

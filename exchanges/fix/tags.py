@@ -52,6 +52,7 @@ ADMIN_TYPES: Final = frozenset({HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT,
 
 #: Fields of the standard header of FIX 4.4 (volume 1), hop group included.
 HEADER_TAGS: Final = frozenset({
-    8, 9, 35, 49, 56, 115, 128, 90, 91, 34, 50, 142, 57, 143, 116, 144, 129, 145, 43, 97, 52, 122, 212, 213, 347, 369, 627, 628, 629, 630,
+    8, 9, 35, 49, 56, 115, 128, 90, 91, 34, 50, 142, 57, 143, 116, 144, 129, 145, 43, 97, 52, 122, 212, 213, 347, 369, 627,
+    628, 629, 630,
 })  # fmt: skip
 TRAILER_TAGS: Final = frozenset({93, 89, 10})

@@ -44,7 +44,9 @@ class TimestampReader:
         self._minute_ns = 0
 
     def read(self, text: bytes) -> int:
-        """Nanoseconds UTC. Raises ValueError for anything that is not a UTCTimestamp. A leap second (60) counts as the next minute's 0."""
+        """Nanoseconds UTC. Raises ValueError for anything that is not a UTCTimestamp. A leap second (60) counts as the next
+        minute's 0.
+        """
         match = _TIMESTAMP.fullmatch(text)
         if match is None:
             raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")

@@ -2,6 +2,7 @@
 
 from exchanges.fix import tags
 from exchanges.fix.dictionary.dictionary import Dictionary
+from exchanges.fix.dictionary.validation import dictionary_refusal
 from exchanges.fix.message import Message
 from exchanges.fix.rejects import Refusal, RejectReason
 from exchanges.fix.session_config import SessionConfig
@@ -25,6 +26,10 @@ class Verification:
         for tag in _REQUIRED_HEADER:
             if tag not in message.layout.first_places:
                 return Refusal(RejectReason.REQUIRED_TAG_MISSING, tag)
+        if self._dictionary is not None:
+            refusal = dictionary_refusal(self._dictionary, message)
+            if refusal is not None:
+                return refusal
         return self._time_refusal(message, now) or self._comp_id_refusal(message)
 
     def _time_refusal(self, message: Message, now: int) -> Refusal | None:

@@ -1,6 +1,7 @@
 """Data dictionary: which fields exist, of which type and with which values, and which fields and groups a message type may have.
 
-Dictionaries are written as text tables (see `fields_from_table`, `members_from_text`), as counterparties' dialects differ by rows, not by code.
+Dictionaries are written as text tables (see `fields_from_table`, `members_from_text`), as counterparties' dialects differ by
+rows, not by code.
 """
 
 import re
@@ -20,7 +21,9 @@ class FieldDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A repeating group: its entries start with `delimiter`; `members` are the fields of one entry, nested groups by their count tag."""
+    """A repeating group: its entries start with `delimiter`; `members` are the fields of one entry, nested groups by their
+    count tag.
+    """
 
     count_tag: int
     delimiter: int
@@ -58,9 +61,12 @@ class Dictionary:
 
 
 def fields_from_table(table: str) -> dict[int, FieldDefinition]:
-    """Fields of lines `tag Name TYPE value value …`; a line that starts with # is a comment. Raises ValueError for a repeated tag."""
+    """Fields of lines `tag Name TYPE value value …`; an indented line continues the one before it, # starts a comment.
+
+    Raises ValueError for a repeated tag.
+    """
     fields: dict[int, FieldDefinition] = {}
-    for line in table.splitlines():
+    for line in table.replace("\n  ", " ").splitlines():
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         tag, name, kind, *values = line.split()
@@ -74,9 +80,11 @@ _MEMBER = re.compile(r"(\d+)(!?)(\()?|(\))|([A-Za-z]+)(!?)|(\S)")
 
 
 def members_from_text(text: str, components: Mapping[str, Members] | None = None) -> Members:
-    """Members of a text such as `11! 1 Parties 78(79! 80) 40!`: `!` = required, a name = a component, brackets = group after its count tag.
+    """Members of a text such as `11! 1 Parties 78(79! 80) 40!`: `!` = required, a name = a component, brackets = group after
+    its count tag.
 
-    A component named with `!` keeps its own required fields; without it they are optional, as the whole component is. Raises ValueError.
+    A component named with `!` keeps its own required fields; without it they are optional, as the whole component is. Raises
+    ValueError.
     """
     tokens = list(_MEMBER.finditer(text))
     members, used = _members(tokens, 0, components or {})

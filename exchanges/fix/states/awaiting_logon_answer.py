@@ -43,7 +43,9 @@ class AwaitingLogonAnswer(State):
         number = message.get(tags.MSG_SEQ_NUM)
         if number == b"%d" % session.store.next_target:
             session.advance(session.store.next_target)
-        session.close(f"Logon refused by the peer: {(message.get(tags.TEXT) or b'no text').decode('utf-8', 'replace')}", orderly=True)
+        session.close(
+            f"Logon refused by the peer: {(message.get(tags.TEXT) or b'no text').decode('utf-8', 'replace')}", orderly=True
+        )
 
     def on_tick(self, session: "Session", now: int) -> None:
         if now - session.state_since > session.config.logon_timeout_seconds * NS_PER_SECOND:
