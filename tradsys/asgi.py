@@ -1,0 +1,21 @@
+"""Web process: HTTP by Django, WebSocket by Channels."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradsys.settings")
+django_application = get_asgi_application()  # loads the apps, which the imports below need
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from tenants.kernel.websocket import TenantWebSocket  # noqa: E402
+from trading_workers import consumers  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {
+        "http": django_application,
+        "websocket": TenantWebSocket(AuthMiddlewareStack(URLRouter(getattr(consumers, "websocket_urlpatterns", [])))),
+    }
+)

@@ -1,0 +1,41 @@
+"""Celery: background and periodic jobs. Every task carries whose data it may touch, and does not run without that."""
+
+import os
+
+from celery import Celery
+from celery.schedules import crontab
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradsys.settings")
+
+from tenants.kernel.tasks import PLATFORM, SCOPE_HEADER  # noqa: E402
+from tradsys.configuration import Configuration  # noqa: E402
+
+_REDIS = Configuration.from_environment().redis_url
+_PLATFORM = {"headers": {SCOPE_HEADER: PLATFORM}}
+
+app = Celery("tradsys", task_cls="tenants.kernel.tasks:ScopedTask", broker=_REDIS, backend=_REDIS)
+app.conf.update(
+    task_serializer="json",
+    result_serializer="json",
+    accept_content=["json"],
+    timezone="UTC",
+    # A job that was cut off by a restart runs again.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    result_expires=24 * 60 * 60,
+    broker_connection_retry_on_startup=True,
+    beat_schedule={
+        "delete expired sessions": {
+            "task": "tenants.tasks.delete_expired_sessions",
+            "schedule": crontab(minute="17", hour="3"),
+            "options": _PLATFORM,
+        },
+        "delete old published outbox messages": {
+            "task": "tradsys.outbox.tasks.delete_old_published_messages",
+            "schedule": crontab(minute="37"),
+            "options": _PLATFORM,
+        },
+    },
+)
+app.autodiscover_tasks()
