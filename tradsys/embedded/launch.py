@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from tradsys.configuration import REPOSITORY, Configuration, environment_file
 from tradsys.embedded.addresses import PortPlan, addresses, write_addresses, write_environment
 from tradsys.embedded.banner import banner
 from tradsys.embedded.children import SERVERS, Child, children
+from tradsys.embedded.launch_lock import AlreadyLaunched, take_launch_lock
 from tradsys.embedded.left_behind import LeftBehindError, end_left_behind
 from tradsys.embedded.ports import NoFreePort
 from tradsys.embedded.postgres import Postgres, PostgresError
@@ -39,6 +39,19 @@ class StartFailed(RuntimeError):
     """A part did not start; the text names it and shows the end of its log."""
 
 
+_FAILURES = (
+    StartFailed,
+    AlreadyLaunched,
+    SupervisionError,
+    LeftBehindError,
+    ServerHomeError,
+    PostgresError,
+    RedisError,
+    NoFreePort,
+    OSError,
+)
+
+
 class Launch:
     """One run of the platform on one data folder."""
 
@@ -57,8 +70,7 @@ class Launch:
 
     def start(self) -> Supervisor:
         """Bring everything up; raises StartFailed (or an error of one part) when that is not possible."""
-        (self.var / "run").mkdir(mode=0o755, parents=True, exist_ok=True)
-        self._take_lock()
+        self._lock = take_launch_lock(self.var)
         end_left_behind(self.var, say=self.say)
         logs = self._begin_logs()
         home = prepare_server_home(self.var, say=self.say)
@@ -119,21 +131,6 @@ class Launch:
         with suppress(FileNotFoundError):
             environment_file(self.var).unlink()
         self.say("stopped: nothing is left running")
-
-    def _take_lock(self) -> None:
-        lock = (self.var / "run" / "launch.lock").open("a+")
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise StartFailed(
-                f"a platform runs on {self.var} already (process {lock.read().strip() or 'unknown'}): "
-                "stop it first, or choose another folder with --var"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        self._lock = lock
 
     def _begin_logs(self) -> Path:
         logs = self.var / "log"
@@ -233,9 +230,7 @@ def main() -> int:
         launch.watch(launch.start())
     except KeyboardInterrupt:
         pass  # the usual way to stop
-    except (
-        StartFailed, SupervisionError, LeftBehindError, ServerHomeError, PostgresError, RedisError, NoFreePort, OSError
-    ) as error:  # fmt: skip
+    except _FAILURES as error:
         print(f"\n{error}\n", file=sys.stderr, flush=True)
         status = 1
     finally:
