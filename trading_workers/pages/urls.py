@@ -1,0 +1,15 @@
+"""Addresses of the pages on a tenant's host."""
+
+from django.urls import path
+
+from trading_workers.pages import usage, views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("trade", views.desk, name="trading"),
+    path("trade/blotter", views.blotter_rows, name="trading_blotter"),
+    path("trade/orders", views.place, name="trading_place"),
+    path("trade/orders/cancel", views.cancel, name="trading_cancel"),
+    path("trade/candles", views.candles, name="trading_candles"),
+    path("usage", usage.dashboard, name="usage"),
+]

@@ -1,0 +1,134 @@
+"""``/api/v1``: orders, and what an order needs to be written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import NotFound, PermissionDenied
+from rest_framework.pagination import CursorPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from tenants.access import membership_of_request
+from tenants.models import Membership
+from tenants.roles import Permission, may
+from trading_workers.acting import gateway_for, visible_accounts
+from trading_workers.blotter import selectors as blotter
+from trading_workers.client.order_log import ack_fields
+from trading_workers.doors import cancel_from_fields, new_client_order_id, order_from_fields, refused
+from trading_workers.reasons import Reason
+from trading_workers.rest import problems
+from trading_workers.rest.authentication import AUTHENTICATION
+from trading_workers.rest.serializers import (
+    AckSerializer,
+    CancelSerializer,
+    NewOrderSerializer,
+    OrderSerializer,
+    ProblemSerializer,
+)
+
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key", str, OpenApiParameter.HEADER, description="Used as client_order_id where the body has none"
+)
+
+
+class TenantView(APIView):
+    """A member of this host's tenant who holds ``permissions[method]``; a method without an entry is denied."""
+
+    authentication_classes = AUTHENTICATION
+    permissions: Mapping[str, Permission] = {}
+
+    def get_exception_handler(self) -> Any:
+        return problems.handle
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        django_request: HttpRequest = request._request
+        # An API key has set the user on DRF's request only; the membership is read for that user.
+        django_request.user = request.user
+        membership = membership_of_request(django_request)
+        permission = self.permissions.get(str(request.method))
+        if membership is None or permission is None or not may(membership.role, permission):
+            raise PermissionDenied
+        self.membership: Membership = membership
+
+
+def fields_of(request: Request) -> dict[str, Any]:
+    """The JSON object of the body. Raises the refusal ``MALFORMED_REQUEST`` for any other JSON."""
+    if not isinstance(request.data, dict):
+        found = json.dumps(request.data)[:80]
+        raise refused(Reason.MALFORMED_REQUEST, field="body", expected="a JSON object", found=found)
+    return dict(request.data)
+
+
+def with_identity(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
+    if "client_order_id" not in fields:
+        fields["client_order_id"] = request.headers.get("Idempotency-Key") or new_client_order_id()
+    return fields
+
+
+class NewestFirst(CursorPagination):
+    page_size = 100
+    max_page_size = 500
+    page_size_query_param = "page_size"
+    ordering = ("-accepted_at", "-id")
+
+
+class OrdersView(TenantView):
+    permissions = {"GET": Permission.SEE_ORDERS, "POST": Permission.PLACE_ORDERS}
+
+    @extend_schema(
+        operation_id="list_orders",
+        responses=OrderSerializer(many=True),
+        parameters=[OpenApiParameter("open", bool, description="Only orders that can still fill")],
+    )
+    def get(self, request: Request) -> Response:
+        open_only = request.query_params.get("open", "") in ("1", "true")
+        found = blotter.orders(accounts=visible_accounts(self.membership), open_only=open_only)
+        pages = NewestFirst()
+        page = pages.paginate_queryset(found, request, view=self)
+        return pages.get_paginated_response(OrderSerializer(page, many=True).data)
+
+    @extend_schema(
+        operation_id="place_order",
+        request=NewOrderSerializer,
+        parameters=[IDEMPOTENCY_KEY],
+        responses={201: AckSerializer, 200: AckSerializer, (422, problems.CONTENT_TYPE): ProblemSerializer},
+    )
+    def post(self, request: Request) -> Response:
+        order = order_from_fields(with_identity(request, fields_of(request)))
+        ack = gateway_for(self.membership, door="rest").place(order)
+        return Response(AckSerializer(ack_fields(ack)).data, status=200 if ack.duplicate else 201)
+
+
+class OrderView(TenantView):
+    permissions = {"GET": Permission.SEE_ORDERS}
+
+    @extend_schema(operation_id="get_order", responses={200: OrderSerializer, (404, problems.CONTENT_TYPE): ProblemSerializer})
+    def get(self, request: Request, account: str, client_order_id: str) -> Response:
+        accounts = visible_accounts(self.membership)
+        order = blotter.order_by_client_id(account=account, client_order_id=client_order_id)
+        if order is None or (accounts is not None and account not in accounts):
+            raise NotFound
+        return Response(OrderSerializer(order).data)
+
+
+class CancelView(TenantView):
+    permissions = {"POST": Permission.CANCEL_ORDERS}
+
+    @extend_schema(
+        operation_id="cancel_order",
+        request=CancelSerializer,
+        parameters=[IDEMPOTENCY_KEY],
+        responses={202: AckSerializer, (409, problems.CONTENT_TYPE): ProblemSerializer},
+    )
+    def post(self, request: Request, account: str, client_order_id: str) -> Response:
+        fields = with_identity(request, fields_of(request))
+        fields |= {"account": account, "orig_client_order_id": client_order_id}
+        ack = gateway_for(self.membership, door="rest").cancel(cancel_from_fields(fields))
+        return Response(AckSerializer(ack_fields(ack)).data, status=202)

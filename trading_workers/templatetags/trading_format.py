@@ -1,0 +1,27 @@
+"""How figures of the trading pages are written."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django import template
+
+from exchanges.prices import price_to_text
+
+register = template.Library()
+
+
+@register.filter
+def micros(value: int | Decimal | None) -> str:
+    """int64 millionths, or an amount in the currency unit, as decimal text; a dash for none and for a market order's zero."""
+    if not value:
+        return "–"
+    if isinstance(value, Decimal):
+        return f"{value:.4f}".rstrip("0").ljust(len(f"{value:.0f}") + 3, "0")
+    return price_to_text(value)
+
+
+@register.filter
+def figure_name(name: str) -> str:
+    """``band_low`` → ``band low``: the names that the rules give their figures, readable."""
+    return name.replace("_", " ")
