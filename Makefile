@@ -4,14 +4,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-print-directory
+MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 RUNTIME := $(VENV)/runtime.installed
 DEVELOPMENT := $(VENV)/development.installed
-MESSAGES := $(VENV)/messages.compiled
-CATALOGUES := $(wildcard */locale/*/LC_MESSAGES/*.po)
+MESSAGES := $(patsubst %.po,%.mo,$(wildcard */locale/*/LC_MESSAGES/*.po))
 BENCHMARKS := $(patsubst bench/bench_%.py,bench-%,$(wildcard bench/bench_*.py))
 BENCHMARK_TARGETS := $(subst _,-,$(BENCHMARKS))
 
@@ -55,9 +54,8 @@ $(BENCHMARK_TARGETS): bench-%: $(DEVELOPMENT)
 
 messages: $(MESSAGES) ## compile the translations
 
-$(MESSAGES): $(CATALOGUES) | $(RUNTIME)
-	@for catalogue in $(CATALOGUES); do $(PYTHON) -m babel.messages.frontend --quiet compile --input-file $$catalogue --output-file $${catalogue%.po}.mo; done
-	@touch $@
+%.mo: %.po | $(RUNTIME)
+	@$(PYTHON) -m babel.messages.frontend --quiet compile --input-file $< --output-file $@
 
 proto: $(DEVELOPMENT) ## generate tradsys/v1 from protos/
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m grpc_tools.protoc -I protos --python_out=. --mypy_out=quiet:. --grpc_python_out=. $$(find protos -name '*.proto')
