@@ -14,6 +14,15 @@ class Board(models.Model):
     code = models.CharField(_("code"), max_length=32, unique=True)
     name = models.CharField(_("name"), max_length=160)
     name_ar = models.CharField(_("name in Arabic"), max_length=160)
+    signer = models.OneToOneField(
+        "exchanges.Signer",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="board",
+        verbose_name=_("signer"),
+        help_text=_("Whose signature makes a data set this board's ruling. Empty: it cannot publish."),
+    )
     demonstration = models.BooleanField(
         _("demonstration"), default=False, help_text=_("Its rulings are examples, not anybody's ruling.")
     )

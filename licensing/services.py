@@ -19,8 +19,8 @@ from licensing.entitlements import OverridesInvalid, check_overrides, effective_
 from licensing.models import Licence, LicenceChange, LicenceStatus, Plan, PlanPriceVersion
 from licensing.price_terms import PriceTermsInvalid, decimal_from_text, read_terms
 from licensing.selectors import price_in_force, terms_of
-from tenants.models import Tenant
-from tradsys.audit.services import Actor, record
+from tenants.models import Tenant, User
+from tradsys.audit.services import record
 from tradsys.outbox.services import enqueue
 
 TENANT_CONFIG: Final = "tenant-config"
@@ -44,7 +44,7 @@ UNCHANGED: Final = Unchanged()
 @transaction.atomic
 def define_plan(
     *,
-    actor: Actor,
+    actor: User | str,
     code: str,
     name: str,
     name_ar: str,
@@ -73,7 +73,7 @@ def define_plan(
         return plan
     plan.full_clean()
     plan.save()
-    record(actor=actor, action="licensing.plan.defined", tenant=None, before=before, after=after)
+    record(actor=actor, action="plan.defined", subject=f"plan:{code}", before=before, after=after)
     slugs = Tenant.objects.filter(licence__plan=plan).order_by("slug").values_list("slug", flat=True)
     for slug in slugs:
         enqueue(topic=TENANT_CONFIG, key=slug)
@@ -83,7 +83,7 @@ def define_plan(
 @transaction.atomic
 def publish_price(
     *,
-    actor: Actor,
+    actor: User | str,
     plan: Plan,
     currency: str,
     monthly_base: Decimal | str,
@@ -118,11 +118,11 @@ def publish_price(
         "allowances": allowances,
         "effective_from": price.effective_from.isoformat(),
     }
-    record(actor=actor, action="licensing.price.published", tenant=None, before=None, after=after)
+    record(actor=actor, action="price.published", subject=f"plan:{plan.code}", after=after)
     return price
 
 
-def load_reference_plans(*, actor: Actor) -> list[Plan]:
+def load_reference_plans(*, actor: User | str) -> list[Plan]:
     """Create those of the four reference tiers that do not exist. A plan that exists keeps the operator's edits."""
     document = json.loads(files("licensing").joinpath("data/reference_plans.json").read_text(encoding="utf-8"))
     rows = document["plans"]
@@ -149,7 +149,7 @@ def load_reference_plans(*, actor: Actor) -> list[Plan]:
 @transaction.atomic
 def grant_licence(
     *,
-    actor: Actor,
+    actor: User | str,
     tenant: Tenant,
     plan: Plan,
     valid_from: datetime,
@@ -182,14 +182,14 @@ def grant_licence(
     )
     _check(licence)
     licence.save()
-    _publish(licence, actor=actor, action="licensing.licence.granted", before=None)
+    _publish(licence, actor=actor, action="licence.granted", before=None)
     return licence
 
 
 @transaction.atomic
 def change_licence(
     *,
-    actor: Actor,
+    actor: User | str,
     tenant: Tenant,
     plan: Plan | Unchanged = UNCHANGED,
     status: LicenceStatus | Unchanged = UNCHANGED,
@@ -227,16 +227,16 @@ def change_licence(
         return licence
     _check(licence)
     licence.save()
-    _publish(licence, actor=actor, action="licensing.licence.changed", before=before)
+    _publish(licence, actor=actor, action="licence.changed", before=before)
     return licence
 
 
-def suspend_licence(*, actor: Actor, tenant: Tenant) -> Licence:
+def suspend_licence(*, actor: User | str, tenant: Tenant) -> Licence:
     """Stop trading at once; the validity stays as it is. Raises as :func:`change_licence`."""
     return change_licence(actor=actor, tenant=tenant, status=LicenceStatus.SUSPENDED)
 
 
-def reinstate_licence(*, actor: Actor, tenant: Tenant) -> Licence:
+def reinstate_licence(*, actor: User | str, tenant: Tenant) -> Licence:
     """End a suspension. Raises as :func:`change_licence`."""
     return change_licence(actor=actor, tenant=tenant, status=LicenceStatus.ACTIVE)
 
@@ -284,7 +284,7 @@ def _check(licence: Licence) -> None:
         raise LicensingRefused("OVERRIDES_INVALID", str(error)) from error
 
 
-def _publish(licence: Licence, *, actor: Actor, action: str, before: dict[str, object] | None) -> None:
+def _publish(licence: Licence, *, actor: User | str, action: str, before: dict[str, object] | None) -> None:
     latest = licence.changes.aggregate(Max("sequence"))["sequence__max"] or 0
     LicenceChange.objects.create(
         licence=licence,
@@ -297,5 +297,12 @@ def _publish(licence: Licence, *, actor: Actor, action: str, before: dict[str, o
         valid_until=licence.valid_until,
         overrides=licence.overrides,
     )
-    record(actor=actor, action=action, tenant=licence.tenant, before=before, after=licence_figures(licence))
+    record(
+        actor=actor,
+        action=action,
+        tenant=licence.tenant.slug,
+        subject=f"licence:{licence.pk}",
+        before=before,
+        after=licence_figures(licence),
+    )
     enqueue(topic=TENANT_CONFIG, key=licence.tenant.slug)

@@ -1,0 +1,91 @@
+"""Reads of boards, verdicts and profiles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from compliance.models import ComplianceProfile, Verdict
+from exchanges.selectors import signed_data_set_ids
+from tenants.kernel.context import TenantScope
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerdictEntry:
+    """A verdict as it travels in a tenant's snapshot."""
+
+    status: str
+    verdict_id: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ruling:
+    """A verdict as people read it, with both languages, its method and its date."""
+
+    instrument: str
+    status: str
+    status_label: str
+    reason: str
+    reason_ar: str
+    as_of: date
+    verdict_id: str
+    board: str
+    rule_set: str
+    demonstration: bool
+
+
+def verdicts_in_force(board: str, *, at: datetime | None = None) -> QuerySet[Verdict]:
+    """Verdicts of the board with code ``board`` that hold at ``at`` (now when not given).
+
+    A verdict counts only while its data set's signature is right and its signer active. An unknown board has
+    none, so whoever is bound to it may trade nothing.
+    """
+    at = timezone.now() if at is None else at
+    return (
+        Verdict.objects.select_related("instrument", "instrument__exchange", "rule_set", "board")
+        .filter(board__code=board, data_set_id__in=signed_data_set_ids(), effective_from__lte=at)
+        .filter(Q(effective_until__isnull=True) | Q(effective_until__gt=at))
+    )
+
+
+def verdicts_for(board: str, *, at: datetime | None = None) -> dict[str, VerdictEntry]:
+    """Instrument key (``EGX:COMI``) to verdict, for the board with code ``board``; see `verdicts_in_force`."""
+    return {
+        verdict.instrument.key: VerdictEntry(status=verdict.status, verdict_id=verdict.verdict_id)
+        for verdict in verdicts_in_force(board, at=at)
+    }
+
+
+def rulings_for(board: str, *, at: datetime | None = None) -> dict[str, Ruling]:
+    """Instrument key to ruling with its reasons, in two statements; see `verdicts_in_force`."""
+    return {
+        verdict.instrument.key: Ruling(
+            instrument=verdict.instrument.key,
+            status=verdict.status,
+            status_label=verdict.get_status_display(),
+            reason=verdict.reason,
+            reason_ar=verdict.reason_ar,
+            as_of=verdict.as_of,
+            verdict_id=verdict.verdict_id,
+            board=verdict.board.code,
+            rule_set=str(verdict.rule_set),
+            demonstration=verdict.board.demonstration,
+        )
+        for verdict in verdicts_in_force(board, at=at)
+    }
+
+
+def profile_of(tenant: Tenant | TenantScope) -> ComplianceProfile | None:
+    """The tenant's profile with its board, or None when it follows no board."""
+    tenant_id = tenant.tenant_id if isinstance(tenant, TenantScope) else tenant.pk
+    return ComplianceProfile.objects.select_related("board").filter(tenant_id=tenant_id).first()
+
+
+def enforced_board(tenant: Tenant | TenantScope) -> str | None:
+    """Code of the board whose verdicts bind the tenant's orders, or None."""
+    profile = profile_of(tenant)
+    return profile.board.code if profile is not None and profile.enforced else None
