@@ -286,6 +286,8 @@ class MatchingEngine:
         digest.update(b"%d %d %d\n" % (self.order_number, self.execution_number, self.trade_number))
         for symbol in sorted(self.books):
             book = self.books[symbol]
+            if not (book.last_price or book.bids.keys or book.asks.keys):
+                continue  # so that listing one more instrument leaves the hash as it was
             digest.update(b"%s %d %d %d\n" % (symbol.encode(), book.last_price, book.last_quantity, book.volume))
             for side in (BUY, SELL):
                 for order in book.resting(side):
@@ -293,6 +295,11 @@ class MatchingEngine:
                         b"%d %d %d %d %d %d\n" % (side, order.price, order.order_id, order.leaves, order.cumulative, order.notional)
                     )
         return digest.hexdigest()
+
+    def open_book(self, symbol: str) -> None:
+        """Make sure that ``symbol`` has a book."""
+        if symbol not in self.books:
+            self.books[symbol] = Book(symbol)
 
     def next_order_id(self) -> int:
         self.order_number += 1

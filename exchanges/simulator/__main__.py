@@ -1,0 +1,83 @@
+"""``python -m exchanges.simulator --exchange EGX --listen HOST:PORT --admin HOST:PORT --data DIR``: one simulated venue."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from exchanges.api import PluginError
+from exchanges.dated_rules import RuleError
+from exchanges.fix.clock import SystemClock
+from exchanges.fix.connection import Acceptor
+from exchanges.reference import load_venue_reference
+from exchanges.simulator.admin import AdminServer
+from exchanges.simulator.event_log import EventLog, LogDamaged, LogInUse
+from exchanges.simulator.rules import TradingRules
+from exchanges.simulator.venue import Venue
+from tradsys.configuration import Address, ConfigurationError
+
+_DAY_CHECK_SECONDS = 1
+
+
+async def serve(exchange: str, listen: Address, admin: Address, data: Path) -> int:
+    """Run the venue until SIGTERM or SIGINT; returns the exit status."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[BaseException | None] = loop.create_future()
+
+    def end(error: BaseException | None = None) -> None:
+        if not ended.done():
+            ended.set_result(error)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end)
+    clock = SystemClock()
+    rules = TradingRules(lambda day: load_venue_reference(exchange, day=day), clock.now())
+    venue = Venue(exchange, EventLog(data), rules, clock, on_failure=end)
+    acceptor = Acceptor(listen.host, listen.port, venue.sessions.values())
+    pages = AdminServer(venue, admin.host, admin.port)
+    await acceptor.start()
+    await pages.start()
+    day_check = asyncio.create_task(_check_day(venue), name="day check")
+    day_check.add_done_callback(lambda task: None if task.cancelled() else end(task.exception()))
+    print(f"{exchange}: FIX on {listen.host}:{acceptor.port}, admin on {admin.host}:{pages.port}", flush=True)
+    error = await ended
+    day_check.cancel()
+    await acceptor.stop()
+    await pages.stop()
+    venue.close()
+    if error is not None:
+        print(f"{exchange}: stopped by a failure: {error!r}", file=sys.stderr)
+        return 1
+    print(f"{exchange}: stopped", flush=True)
+    return 0
+
+
+async def _check_day(venue: Venue) -> None:
+    while True:
+        await asyncio.sleep(_DAY_CHECK_SECONDS)
+        venue.check_day()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m exchanges.simulator", description=__doc__)
+    parser.add_argument("--exchange", required=True)
+    parser.add_argument("--listen", required=True, help="HOST:PORT of FIX")
+    parser.add_argument("--admin", required=True, help="HOST:PORT of the read-only JSON pages")
+    parser.add_argument("--data", required=True, type=Path, help="folder of the venue's log")
+    options = parser.parse_args()
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        listen = Address.parse(options.listen, variable="--listen")
+        admin = Address.parse(options.admin, variable="--admin")
+        return asyncio.run(serve(options.exchange, listen, admin, options.data))
+    except (ConfigurationError, PluginError, RuleError, LogDamaged, LogInUse, OSError) as error:
+        print(f"the venue {options.exchange} cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Market data of the venue: W snapshots and X increments (FIX 4.4) of aggregated books, per instrument with RptSeq (83).
+
+Changes are collected for a few tens of milliseconds and sent as one X per instrument. A subscriber that misses a number asks
+again with a new MarketDataRequest and gets a W.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from exchanges.fix.application import BusinessReject
+from exchanges.fix.message import Field, FieldFormat, Message
+from exchanges.fix.session import Session
+from exchanges.prices import price_to_text
+from exchanges.simulator.matching import BUY, SELL, Book, MatchingEngine
+
+log = logging.getLogger("exchanges.simulator")
+
+COLLECT_SECONDS: Final = 0.03
+
+_SNAPSHOT, _SUBSCRIBE, _UNSUBSCRIBE = b"0", b"1", b"2"
+_UNKNOWN_SYMBOL: Final = b"0"
+_BID, _OFFER, _TRADE, _VOLUME = b"0", b"1", b"2", b"B"
+_NEW, _CHANGE, _DELETE = b"0", b"1", b"2"
+
+
+class _Published:
+    """What the subscribers of one instrument have been told."""
+
+    __slots__ = ("levels", "sequence")
+
+    def __init__(self) -> None:
+        self.levels: dict[tuple[int, int], tuple[int, int]] = {}
+        """(side, price) → (shares, number of orders)."""
+        self.sequence = 0
+
+
+class MarketDataFeed:
+    """Subscriptions and what has been published; ``engine`` gives the engine of the present day."""
+
+    def __init__(self, engine: Callable[[], MatchingEngine]) -> None:
+        self._engine = engine
+        self._published: dict[str, _Published] = {}
+        self._subscribers: dict[str, dict[Session, bytes]] = {}
+        """By symbol: the sessions with the MDReqID (262) of their latest request."""
+        self._waiting: set[str] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def request(self, session: Session, message: Message) -> None:
+        """Serve a MarketDataRequest (V). Raises BusinessReject or FieldError for one that makes no sense."""
+        request_id, kind = message.required(262), message.required(263)
+        symbols = [entry[55].decode("utf-8", "replace") for entry in message.group(146) if 55 in entry]
+        if kind not in (_SNAPSHOT, _SUBSCRIBE, _UNSUBSCRIBE):
+            raise FieldFormat(263, kind)
+        if not symbols:
+            raise BusinessReject(5, "a market data request names its instruments", request_id)
+        books = self._engine().books
+        answers: list[tuple[str, list[Field]]] = []
+        for symbol in symbols:
+            if symbol not in books:
+                text = f"{symbol} is not listed"
+                answers.append(("Y", [(262, request_id), (281, _UNKNOWN_SYMBOL), (58, text.encode())]))
+                continue
+            if kind == _UNSUBSCRIBE:
+                self._subscribers.get(symbol, {}).pop(session, None)
+                continue
+            self._publish(symbol)
+            if kind == _SUBSCRIBE:
+                self._subscribers.setdefault(symbol, {})[session] = request_id
+            answers.append(("W", self._snapshot(request_id, books[symbol])))
+        if answers:
+            session.send_many(answers)
+
+    def forget(self, session: Session) -> None:
+        """The session is gone; it subscribes again when it is back."""
+        for subscribers in self._subscribers.values():
+            subscribers.pop(session, None)
+
+    def changed(self, symbol: str) -> None:
+        """Something has happened in the book of ``symbol``."""
+        self._waiting.add(symbol)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._publish_waiting)
+
+    def day_started(self) -> None:
+        """The books are others now: everybody gets snapshots."""
+        books = self._engine().books
+        for symbol, subscribers in self._subscribers.items():
+            self._published_of(symbol).sequence += 1
+            for session, request_id in list(subscribers.items()):
+                session.send_many([("W", self._snapshot(request_id, books[symbol]))])
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _publish_waiting(self) -> None:
+        self._timer = None
+        waiting, self._waiting = self._waiting, set()
+        for symbol in waiting:
+            self._publish(symbol)
+
+    def _published_of(self, symbol: str) -> _Published:
+        published = self._published.get(symbol)
+        if published is None:
+            published = self._published[symbol] = _Published()
+        return published
+
+    def _publish(self, symbol: str) -> None:
+        """Send one X with everything that changed since the last."""
+        book = self._engine().books.get(symbol)
+        published = self._published_of(symbol)
+        entries = [] if book is None else self._changes(book, published)
+        if book is None or not entries:
+            return
+        published.sequence += 1
+        count = sum(1 for tag, _ in entries if tag == 279)
+        for session, request_id in list(self._subscribers.get(symbol, {}).items()):
+            head: list[Field] = [(262, request_id), (83, b"%d" % published.sequence), (268, b"%d" % count)]
+            session.send_many([("X", head + entries)])
+
+    def _changes(self, book: Book, published: _Published) -> list[Field]:
+        symbol = book.symbol.encode()
+        entries: list[Field] = []
+        for side, price in sorted(book.touched):
+            known, current = published.levels.get((side, price)), book.level(side, price)
+            if current == (known or (0, 0)):
+                continue
+            kind = _BID if side == BUY else _OFFER
+            text = price_to_text(price).encode()
+            if not current[1]:
+                del published.levels[side, price]
+                entries += [(279, _DELETE), (269, kind), (55, symbol), (270, text)]
+                continue
+            published.levels[side, price] = current
+            action = _CHANGE if known else _NEW
+            entries += [(279, action), (269, kind), (55, symbol), (270, text)]
+            entries += [(271, b"%d" % current[0]), (346, b"%d" % current[1])]
+        for price, quantity, _ in book.trades:
+            text = price_to_text(price).encode()
+            entries += [(279, _NEW), (269, _TRADE), (55, symbol), (270, text), (271, b"%d" % quantity)]
+        if book.trades:
+            entries += [(279, _CHANGE), (269, _VOLUME), (55, symbol), (271, b"%d" % book.volume)]
+        book.touched.clear()
+        book.trades.clear()
+        return entries
+
+    def _snapshot(self, request_id: bytes, book: Book) -> list[Field]:
+        published = self._published_of(book.symbol)
+        entries: list[Field] = []
+        count = 1
+        published.levels.clear()
+        for side, kind in ((BUY, _BID), (SELL, _OFFER)):
+            for price, quantity, orders in book.levels(side):
+                published.levels[side, price] = (quantity, orders)
+                count += 1
+                entries += [(269, kind), (270, price_to_text(price).encode()), (271, b"%d" % quantity), (346, b"%d" % orders)]
+        if book.last_price:
+            count += 1
+            entries += [(269, _TRADE), (270, price_to_text(book.last_price).encode())]
+            if book.last_quantity:
+                entries.append((271, b"%d" % book.last_quantity))
+        entries += [(269, _VOLUME), (271, b"%d" % book.volume)]
+        head: list[Field] = [(262, request_id), (55, book.symbol.encode()), (83, b"%d" % published.sequence)]
+        return [*head, (268, b"%d" % count), *entries]

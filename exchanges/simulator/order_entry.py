@@ -1,0 +1,90 @@
+"""Order entry messages of members (D, F, H) as typed requests. Pure; tags are those of FIX 4.4."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from exchanges.api import OrderType, TimeInForce
+from exchanges.fix.message import FieldFormat, Message
+from exchanges.simulator.matching import BUY, SELL
+
+ORD_TYPES: Final = {b"1": OrderType.MARKET, b"2": OrderType.LIMIT}
+TIMES_IN_FORCE: Final = {
+    b"0": TimeInForce.DAY,
+    b"3": TimeInForce.IMMEDIATE_OR_CANCEL,
+    b"4": TimeInForce.FILL_OR_KILL,
+}
+ORD_TYPE_CODES: Final = {kind: code for code, kind in ORD_TYPES.items()}
+TIME_IN_FORCE_CODES: Final = {kind: code for code, kind in TIMES_IN_FORCE.items()}
+SIDES: Final = {b"1": BUY, b"2": SELL}
+
+
+class NewOrder(NamedTuple):
+    """NewOrderSingle (D). ``price`` in micros, 0 when the message has none."""
+
+    client_order_id: str
+    account: str
+    symbol: str
+    side: int
+    type: OrderType
+    time_in_force: TimeInForce
+    price: int
+    quantity: int
+
+
+class CancelRequest(NamedTuple):
+    """OrderCancelRequest (F)."""
+
+    client_order_id: str
+    original_client_order_id: str
+    symbol: str
+    side: int
+
+
+class StatusRequest(NamedTuple):
+    """OrderStatusRequest (H)."""
+
+    client_order_id: str
+    symbol: str
+    side: int
+
+
+Request = NewOrder | CancelRequest | StatusRequest
+
+
+def decode_request(message: Message) -> Request | None:
+    """The request of an order entry message; None for another type. Raises FieldError naming the tag that cannot be used."""
+    msg_type = message.msg_type
+    if msg_type == "D":
+        return _new_order(message)
+    if msg_type == "F":
+        return CancelRequest(message.required_text(11), message.required_text(41), message.required_text(55), _side(message))
+    if msg_type == "H":
+        return StatusRequest(message.required_text(11), message.required_text(55), _side(message))
+    return None
+
+
+def _new_order(message: Message) -> NewOrder:
+    ord_type = message.required(40)
+    time_in_force = message.get(59) or b"0"
+    if ord_type not in ORD_TYPES:
+        raise FieldFormat(40, ord_type)
+    if time_in_force not in TIMES_IN_FORCE:
+        raise FieldFormat(59, time_in_force)
+    return NewOrder(
+        client_order_id=message.required_text(11),
+        account=message.required_text(1),
+        symbol=message.required_text(55),
+        side=_side(message),
+        type=ORD_TYPES[ord_type],
+        time_in_force=TIMES_IN_FORCE[time_in_force],
+        price=0 if ord_type == b"1" else message.get_price(44) or 0,
+        quantity=message.required_int(38),
+    )
+
+
+def _side(message: Message) -> int:
+    value = message.required(54)
+    if value not in SIDES:
+        raise FieldFormat(54, value)
+    return SIDES[value]

@@ -1,0 +1,155 @@
+"""What the venue tells its members: ExecutionReport (8) and OrderCancelReject (9) of FIX 4.4. Pure."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from exchanges.fix.message import Field
+from exchanges.fix.timestamps import TimestampWriter
+from exchanges.prices import price_to_text
+from exchanges.simulator.matching import BUY, Execution, ExecutionKind, Order, OrderState
+from exchanges.simulator.order_entry import ORD_TYPE_CODES, TIME_IN_FORCE_CODES, CancelRequest, NewOrder, StatusRequest
+
+CXL_REJ_TOO_LATE: Final = 0
+CXL_REJ_UNKNOWN_ORDER: Final = 1
+CXL_REJ_DUPLICATE_CL_ORD_ID: Final = 6
+ORD_REJ_UNKNOWN_ORDER: Final = 5
+ORD_REJ_DUPLICATE_ORDER: Final = 6
+
+_NO_ORDER: Final = b"NONE"
+
+
+class Report(NamedTuple):
+    """A message to a member, before it has a number."""
+
+    member: str
+    msg_type: str
+    fields: list[Field]
+
+
+class ReportWriter:
+    """Writes the reports of one venue; `prefix` marks all its ids."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._timestamps = TimestampWriter()
+
+    def order_id(self, order: Order) -> str:
+        """OrderID (37)."""
+        return f"{self._prefix}-{order.order_id}"
+
+    def exec_id(self, number: int) -> str:
+        """ExecID (17): unique over the life of the venue and of the venues before it in the same place."""
+        return f"{self._prefix}-X{number}"
+
+    def execution(self, execution: Execution, *, client_order_id: str = "", reject_reason: int = 0) -> Report:
+        """The report of one execution. `client_order_id` is the cancel request's own id (11), the order's then goes into 41."""
+        order = execution.order
+        fields: list[Field] = [(37, self.order_id(order).encode()), (11, (client_order_id or order.client_order_id).encode())]
+        if client_order_id:
+            fields.append((41, order.client_order_id.encode()))
+        fields += [
+            (17, self.exec_id(execution.number).encode()),
+            (150, execution.kind.value.encode()),
+            (39, execution.state.value.encode()),
+        ]
+        if execution.kind is ExecutionKind.REJECTED:
+            fields.append((103, b"%d" % reject_reason))
+        self._order_terms(fields, order)
+        if execution.kind is ExecutionKind.TRADE:
+            fields += [(32, b"%d" % execution.quantity), (31, price_to_text(execution.price).encode())]
+        self._figures(fields, execution.leaves, execution.cumulative, execution.notional, execution.now)
+        if order.text and execution.kind is not ExecutionKind.NEW:
+            fields.append((58, order.text.encode()))
+        return Report(order.member, "8", fields)
+
+    def status(self, request: StatusRequest, order: Order, number: int, now: int) -> Report:
+        """Answer to OrderStatusRequest (150=I)."""
+        fields: list[Field] = [
+            (37, self.order_id(order).encode()),
+            (11, request.client_order_id.encode()),
+            (17, self.exec_id(number).encode()),
+            (150, b"I"),
+            (39, order.state.value.encode()),
+        ]
+        self._order_terms(fields, order)
+        self._figures(fields, order.leaves, order.cumulative, order.notional, now)
+        return Report(order.member, "8", fields)
+
+    def unknown_status(self, member: str, request: StatusRequest, number: int, now: int) -> Report:
+        """Answer to OrderStatusRequest for an order that the venue does not know."""
+        fields: list[Field] = [
+            (37, _NO_ORDER),
+            (11, request.client_order_id.encode()),
+            (17, self.exec_id(number).encode()),
+            (150, b"I"),
+            (39, OrderState.REJECTED.value.encode()),
+            (103, b"%d" % ORD_REJ_UNKNOWN_ORDER),
+            (55, request.symbol.encode()),
+            (54, _side_code(request.side)),
+        ]
+        self._figures(fields, 0, 0, 0, now)
+        fields.append((58, b"unknown order"))
+        return Report(member, "8", fields)
+
+    def duplicate(self, member: str, order: NewOrder, number: int, now: int) -> Report:
+        """Reject of an order whose ClOrdID the member has used before; the first order is untouched."""
+        fields: list[Field] = [
+            (37, _NO_ORDER),
+            (11, order.client_order_id.encode()),
+            (17, self.exec_id(number).encode()),
+            (150, ExecutionKind.REJECTED.value.encode()),
+            (39, OrderState.REJECTED.value.encode()),
+            (103, b"%d" % ORD_REJ_DUPLICATE_ORDER),
+            (1, order.account.encode()),
+            (55, order.symbol.encode()),
+            (54, _side_code(order.side)),
+            (38, b"%d" % order.quantity),
+        ]
+        self._figures(fields, 0, 0, 0, now)
+        fields.append((58, b"duplicate ClOrdID"))
+        return Report(member, "8", fields)
+
+    def cancel_reject(self, member: str, request: CancelRequest, order: Order | None, reason: int, text: str, now: int) -> Report:
+        """OrderCancelReject in answer to an OrderCancelRequest (434=1)."""
+        state = OrderState.REJECTED if order is None else order.state
+        return Report(
+            member,
+            "9",
+            [
+                (37, _NO_ORDER if order is None else self.order_id(order).encode()),
+                (11, request.client_order_id.encode()),
+                (41, request.original_client_order_id.encode()),
+                (39, state.value.encode()),
+                (60, self._timestamps.write(now)),
+                (434, b"1"),
+                (102, b"%d" % reason),
+                (58, text.encode()),
+            ],
+        )
+
+    def _order_terms(self, fields: list[Field], order: Order) -> None:
+        fields += [
+            (1, order.account.encode()),
+            (55, order.symbol.encode()),
+            (54, _side_code(order.side)),
+            (38, b"%d" % order.quantity),
+            (40, ORD_TYPE_CODES[order.type]),
+        ]
+        if order.price:
+            fields.append((44, price_to_text(order.price).encode()))
+        fields.append((59, TIME_IN_FORCE_CODES[order.time_in_force]))
+
+    def _figures(self, fields: list[Field], leaves: int, cumulative: int, notional: int, now: int) -> None:
+        # AvgPx has no exact decimal; half up at the sixth place. The notional itself is exact, from the trades.
+        average = (2 * notional + cumulative) // (2 * cumulative) if cumulative else 0
+        fields += [
+            (151, b"%d" % leaves),
+            (14, b"%d" % cumulative),
+            (6, price_to_text(average).encode()),
+            (60, self._timestamps.write(now)),
+        ]
+
+
+def _side_code(side: int) -> bytes:
+    return b"1" if side == BUY else b"2"
