@@ -190,14 +190,27 @@ class Instrument(models.Model):
         verbose_name = _("instrument")
         verbose_name_plural = _("instruments")
         constraints = [
-            models.UniqueConstraint(fields=("exchange", "symbol"), condition=~Q(symbol=""), name="instrument_symbol"),
+            models.UniqueConstraint(
+                fields=("exchange", "symbol"),
+                condition=~Q(symbol=""),
+                name="instrument_symbol",
+                violation_error_message=_("The exchange already lists this symbol."),
+            ),
             models.UniqueConstraint(fields=("exchange", "name"), name="instrument_name"),
             models.UniqueConstraint(fields=("exchange", "isin"), name="instrument_isin"),
             models.CheckConstraint(condition=Q(isin__isnull=True) | Q(isin__regex=ISIN_FORM), name="isin_form"),
-            models.CheckConstraint(condition=Q(isin__isnull=False) | Q(isin_status="not found"), name="isin_missing_is_not_found"),
-            models.CheckConstraint(condition=Q(lot__gt=0), name="lot_positive"),
             models.CheckConstraint(
-                condition=Q(tradable=False) | (~Q(symbol="") & ~Q(tick_table="")), name="tradable_has_symbol_and_ticks"
+                condition=Q(isin__isnull=False) | Q(isin_status="not found"),
+                name="isin_missing_is_not_found",
+                violation_error_message=_("Without an ISIN its status is: not found."),
+            ),
+            models.CheckConstraint(
+                condition=Q(lot__gt=0), name="lot_positive", violation_error_message=_("A lot is a positive number of shares.")
+            ),
+            models.CheckConstraint(
+                condition=Q(tradable=False) | (~Q(symbol="") & ~Q(tick_table="")),
+                name="tradable_has_symbol_and_ticks",
+                violation_error_message=_("Only an instrument with a symbol and a tick table can be traded."),
             ),
             models.CheckConstraint(condition=Q(asset_type__in=AssetType.values), name="instrument_asset_type"),
         ]
@@ -247,10 +260,15 @@ class RuleRow(models.Model):
             models.CheckConstraint(
                 condition=Q(valid_from__isnull=True) | Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")),
                 name="rule_range",
+                violation_error_message=_("A rule does not end before it starts."),
             ),
             models.CheckConstraint(condition=Q(kind__in=RuleKindChoice.values), name="rule_kind"),
             models.CheckConstraint(condition=Q(trust__in=Trust.values), name="rule_trust"),
-            models.CheckConstraint(condition=~Q(trust="demo") | Q(data_set__isnull=False), name="rule_demo_comes_from_a_data_set"),
+            models.CheckConstraint(
+                condition=~Q(trust="demo") | Q(data_set__isnull=False),
+                name="rule_demo_comes_from_a_data_set",
+                violation_error_message=_("A DEMO rule comes only with a signed data set."),
+            ),
             # Deferred: ending one row and starting the next is one transaction in any order.
             ExclusionConstraint(
                 name="rule_active_rows_do_not_overlap",
@@ -278,6 +296,14 @@ class RuleRow(models.Model):
 
     def __str__(self) -> str:
         return self.label
+
+    def get_constraints(self) -> list[tuple[type[models.Model], list[models.BaseConstraint]]]:
+        """Leave overlaps to ``services.check_rules``, which names the two rows that share a day; the
+        database holds the constraint at commit."""
+        return [
+            (model, [constraint for constraint in constraints if not isinstance(constraint, ExclusionConstraint)])
+            for model, constraints in super().get_constraints()
+        ]
 
 
 class MarketReference(models.Model):
@@ -328,7 +354,11 @@ class RoutingRule(models.Model):
         verbose_name_plural = _("routing rules")
         constraints = [
             models.CheckConstraint(condition=~Q(line=""), name="route_has_line"),
-            models.CheckConstraint(condition=Q(symbol="") | Q(exchange__isnull=False), name="route_symbol_needs_exchange"),
+            models.CheckConstraint(
+                condition=Q(symbol="") | Q(exchange__isnull=False),
+                name="route_symbol_needs_exchange",
+                violation_error_message=_("A symbol means something only on an exchange."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -361,7 +391,11 @@ class ExchangeSwitch(models.Model):
                 condition=Q(exchange__isnull=True),
                 name="one_platform_switch",
             ),
-            models.CheckConstraint(condition=Q(killed=False) | ~Q(reason=""), name="killed_has_a_reason"),
+            models.CheckConstraint(
+                condition=Q(killed=False) | ~Q(reason=""),
+                name="killed_has_a_reason",
+                violation_error_message=_("Say why trading is stopped."),
+            ),
         ]
 
     def __str__(self) -> str:

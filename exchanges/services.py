@@ -79,11 +79,13 @@ def save_instrument(*, actor: Actor, instrument: Instrument) -> Instrument:
 def save_rule(*, actor: Actor, rule: RuleRow) -> RuleRow:
     """Add or change a dated rule; activating an unverified one is the operator's recorded decision.
 
+    A row of a signed data set can only be switched on and off: a changed one would no longer be what was signed.
     Raises ``RuleError`` when its value is malformed, when it shares a day with another active row of
     its kind and scope, or when session tables collide.
     """
     # The lock keeps two operators from passing the overlap check at the same time.
     Exchange.objects.select_for_update().get(pk=rule.exchange_id)
+    _keep_signed_content(rule)
     rule.edited = True
     saved = _save(actor=actor, action="exchanges.rule.saved", row=rule)
     check_rules(rule.exchange)
@@ -95,6 +97,7 @@ def end_rule(*, actor: Actor, rule: RuleRow, last_day: date, successor: RuleRow 
     """Let a rule hold until ``last_day`` and, where given, let ``successor`` follow, in one step."""
     Exchange.objects.select_for_update().get(pk=rule.exchange_id)
     rule.valid_to = last_day
+    _keep_signed_content(rule)
     rule.edited = True
     _save(actor=actor, action="exchanges.rule.ended", row=rule)
     if successor is not None:
@@ -200,9 +203,13 @@ def import_data_set(*, actor: Actor, document: str, signature: str | None, signe
     return data_set
 
 
-def check_rules(exchange: Exchange) -> None:
-    """Raise ``RuleError`` when the exchange's active rows contradict each other."""
-    rules = [dated_rule(row) for row in exchange.rules.all()]
+def check_rules(exchange: Exchange, *, with_rule: RuleRow | None = None) -> None:
+    """Raise ``RuleError`` when the exchange's active rows contradict each other.
+
+    ``with_rule``: check as if this unsaved row were stored.
+    """
+    rows = list(exchange.rules.exclude(pk=with_rule.pk if with_rule else None))
+    rules = [dated_rule(row) for row in (*rows, with_rule) if row is not None]
     validate_rules(rules)
     for rule in rules:
         if rule.active:
@@ -249,13 +256,24 @@ def _save(*, actor: Actor, action: str, row: RowT) -> RowT:
     if row.pk is not None:
         stored = type(row)._default_manager.filter(pk=row.pk).first()
         before = row_figures(stored) if stored is not None else None
-    # The exclusion constraint is deferred, and `check_rules` names both rows: better than its own message.
-    row.full_clean(validate_constraints=not isinstance(row, RuleRow))
+    row.full_clean()
     row.save()
     publish_platform_change(
         actor=actor, action=action, subject=f"{row._meta.model_name}:{row.pk}", before=before, after=row_figures(row)
     )
     return row
+
+
+def _keep_signed_content(rule: RuleRow) -> None:
+    stored = RuleRow.objects.filter(pk=rule.pk).first() if rule.pk is not None else None
+    if stored is None and rule.data_set_id is not None:
+        raise ValidationError(_("Rows of a data set come only with its import."))
+    if stored is None or stored.data_set_id is None:
+        return
+    free = ("active", "edited")
+    before, after = row_figures(stored), row_figures(rule)
+    if any(before[column] != after[column] for column in before if column not in free):
+        raise ValidationError(_("A row of a signed data set can only be switched on and off."))
 
 
 def _heading(document: str) -> tuple[str, str, str]:
