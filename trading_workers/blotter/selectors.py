@@ -87,11 +87,6 @@ def account_entries() -> tuple[AccountEntry, ...]:
     )
 
 
-def boards_of_accounts() -> frozenset[str]:
-    """Codes of the boards that the tenant's accounts name."""
-    return frozenset(TradingAccount.objects.exclude(sharia_board=None).order_by().values_list("sharia_board", flat=True).distinct())
-
-
 def accounts() -> QuerySet[TradingAccount]:
     return TradingAccount.objects.order_by("code")
 

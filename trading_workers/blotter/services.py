@@ -66,7 +66,7 @@ def deposit_cash(
 ) -> CashEntry:
     """Book cash: positive for an endowment or deposit, negative for a withdrawal. Not more than six decimals.
 
-    Raises ValidationError, AccountRefused. What open orders have reserved is the order worker's knowledge: a withdrawal does not see it.
+    Raises ValidationError, AccountRefused. A withdrawal does not see what open orders have reserved: the order worker knows that.
     """
     if amount != amount.quantize(MICRO):
         raise AccountRefused("AMOUNT_INVALID", f"{amount} has more than six decimals")

@@ -30,7 +30,10 @@ class DiskCopies:
         return found
 
     def write(self, name: str, raw: bytes) -> None:
-        """Keep `raw` as the document `name`; on the disk when this returns. Raises OSError, ValueError for a name that is no file name."""
+        """Keep `raw` as the document `name`; on the disk when this returns.
+
+        Raises OSError, and ValueError for a name that is no file name.
+        """
         if not name or len(name) > _LONGEST_NAME or not all(each.isalnum() or each in "_-" for each in name):
             raise ValueError(f"{name!r} cannot name a document")
         path = self._folder / f"{name}{_SUFFIX}"

@@ -128,7 +128,7 @@ class SnapshotLoader:
             async for (text,) in cursor:
                 self._take(text.encode(), "PostgreSQL")
 
-    def _client(self) -> redis.asyncio.Redis:
+    def _client(self) -> Any:
         return redis.asyncio.Redis.from_url(
             self._redis_url, socket_connect_timeout=CONNECT_SECONDS, socket_keepalive=True, health_check_interval=5
         )
