@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -12,6 +13,8 @@ from compliance.models import ComplianceProfile, Verdict
 from exchanges.selectors import signed_data_set_ids
 from tenants.kernel.context import TenantScope
 from tenants.models import Tenant
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,8 +55,9 @@ def verdicts_in_force(board: str, *, at: datetime | None = None) -> QuerySet[Ver
     )
 
 
-def verdicts_for(board: str, *, at: datetime | None = None) -> dict[str, VerdictEntry]:
-    """Instrument key (``EGX:COMI``) to verdict, for the board with code ``board``; see `verdicts_in_force`."""
+def verdict_entries(*, board: str, now: int) -> dict[str, VerdictEntry]:
+    """Instrument key (``EGX:COMI``) to verdict at ``now`` (nanoseconds UTC); see `verdicts_in_force`."""
+    at = EPOCH + timedelta(microseconds=now // 1000)
     return {
         verdict.instrument.key: VerdictEntry(status=verdict.status, verdict_id=verdict.verdict_id)
         for verdict in verdicts_in_force(board, at=at)
@@ -77,6 +81,15 @@ def rulings_for(board: str, *, at: datetime | None = None) -> dict[str, Ruling]:
         )
         for verdict in verdicts_in_force(board, at=at)
     }
+
+
+def reasons_of(verdict_ids: Iterable[str], *, language: str) -> dict[str, str]:
+    """Verdict id to its reason in ``language`` (``ar…`` or anything else for English), in one statement.
+
+    Ended verdicts are answered too, for orders that were placed under them.
+    """
+    column = "reason_ar" if language.startswith("ar") else "reason"
+    return dict(Verdict.objects.filter(verdict_id__in=list(verdict_ids)).values_list("verdict_id", column))
 
 
 def profile_of(tenant: Tenant | TenantScope) -> ComplianceProfile | None:

@@ -20,7 +20,7 @@ class Feature(StrEnum):
     ASSET_RIGHT = "asset:right"
     ASSET_DEPOSITARY_RECEIPT = "asset:depositary_receipt"
     DOOR_GRPC_STREAM = "door:grpc-stream"
-    """High-frequency order entry: the bidirectional order stream."""
+    """The bidirectional order stream. High-frequency entry is this door without a limit of orders a second."""
     QUOTES_REALTIME = "quotes:realtime"
     """Without it, quotes are 15 minutes old."""
     SHARIA = "sharia"
@@ -32,7 +32,7 @@ class Meter(StrEnum):
     ORDERS = "orders"
     """Accepted orders."""
     API_CALLS = "api_calls"
-    USERS = "users"
+    ACTIVE_USERS = "active_users"
     """Active users of a month: one event of quantity 1 per user and month."""
 
 

@@ -110,8 +110,10 @@ class UsageDashboard:
     """The month's cost so far: the full monthly base and the overage known now."""
 
 
-def usage_dashboard(tenant: Tenant | TenantScope, month: date, *, now: datetime | None = None) -> UsageDashboard:
-    """Quota, usage per day and cost so far of the month that contains ``month``, in three queries at most.
+def usage_dashboard(tenant: Tenant | TenantScope, month: date | None = None, *, now: datetime | None = None) -> UsageDashboard:
+    """Quota, usage per day and cost so far of the month that contains the date ``month``, in two statements.
+
+    Without ``month`` it is the current month of the tenant's billing time zone.
 
     Raises ``ValueError`` unless ``tenant`` is the activated one, for usage lies in the tenant's schema.
     A tenant without a licence gets an empty dashboard with the state ``missing``.
@@ -124,7 +126,7 @@ def usage_dashboard(tenant: Tenant | TenantScope, month: date, *, now: datetime 
     if licence is None:
         return UsageDashboard(
             tenant=tenant.slug,
-            month=month.replace(day=1),
+            month=(month or now.date()).replace(day=1),
             time_zone="UTC",
             state=licence_state(None, at=now),
             licence=None,
@@ -135,11 +137,11 @@ def usage_dashboard(tenant: Tenant | TenantScope, month: date, *, now: datetime 
             total=Decimal(0),
         )
     terms = effective_terms(terms_of(licence.price_version), licence.overrides)
-    span = metering.month_span(month, licence.billing_time_zone)
+    today = metering.day_of(now, licence.billing_time_zone)
+    span = metering.month_span(month or today, licence.billing_time_zone)
     usage = metering.usage_by_day(span)
     rated = rate(terms, usage)
     entry = entry_of(licence)
-    today = metering.day_of(now, licence.billing_time_zone)
     return UsageDashboard(
         tenant=tenant.slug,
         month=span.first_day,

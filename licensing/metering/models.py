@@ -10,7 +10,7 @@ from licensing.catalogue import Meter
 METER_CHOICES = [
     (Meter.ORDERS.value, _("orders")),
     (Meter.API_CALLS.value, _("API calls")),
-    (Meter.USERS.value, _("active users")),
+    (Meter.ACTIVE_USERS.value, _("active users")),
 ]
 
 

@@ -29,7 +29,7 @@ PROFESSIONAL = PriceTerms(
     allowances=(
         Allowance(meter=Meter.ORDERS, period=Period.DAY, included=Decimal(1000), overage_price=Decimal("0.10")),
         Allowance(meter=Meter.API_CALLS, period=Period.MONTH, included=Decimal(100_000), overage_price=Decimal("0.001")),
-        Allowance(meter=Meter.USERS, period=Period.MONTH, included=Decimal(25), overage_price=Decimal(25)),
+        Allowance(meter=Meter.ACTIVE_USERS, period=Period.MONTH, included=Decimal(25), overage_price=Decimal(25)),
     ),
 )
 

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 (
                     "meter",
                     models.CharField(
-                        choices=[("orders", "orders"), ("api_calls", "API calls"), ("users", "active users")],
+                        choices=[("orders", "orders"), ("api_calls", "API calls"), ("active_users", "active users")],
                         max_length=32,
                         verbose_name="meter",
                     ),
@@ -46,7 +46,7 @@ class Migration(migrations.Migration):
                 (
                     "meter",
                     models.CharField(
-                        choices=[("orders", "orders"), ("api_calls", "API calls"), ("users", "active users")],
+                        choices=[("orders", "orders"), ("api_calls", "API calls"), ("active_users", "active users")],
                         max_length=32,
                         verbose_name="meter",
                     ),
