@@ -40,7 +40,10 @@ def members() -> QuerySet[Membership]:
 
 
 def api_key_presented(*, presented: str, now: datetime) -> ApiKey | None:
-    """The live key of the current tenant that `presented` is, or None: the same answer for unknown, wrong, expired, revoked and another tenant's."""
+    """The live key of the current tenant that `presented` is, or None.
+
+    None is the one answer for unknown, wrong, expired, revoked and another tenant's. Raises TenantNotSet.
+    """
     parts = split_key(presented)
     if parts is None:
         return None

@@ -119,9 +119,7 @@ def create_user(*, actor: Any, username: str, password: str, email: str = "", is
 
 
 @transaction.atomic
-def set_membership(
-    *, actor: Any, tenant: Tenant, user: User, role: str, accounts: Sequence[str] = (EVERY_ACCOUNT,)
-) -> Membership:
+def set_membership(*, actor: Any, tenant: Tenant, user: User, role: str, accounts: Sequence[str] = (EVERY_ACCOUNT,)) -> Membership:
     """Make `user` a member of `tenant`, or change his part. Raises ValidationError for an unknown role."""
     if role not in list(Role):
         raise ValidationError(f"{role!r} is not a role: {', '.join(Role)}")

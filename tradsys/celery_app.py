@@ -7,8 +7,8 @@ from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradsys.settings")
 
-from tenants.kernel.tasks import PLATFORM, SCOPE_HEADER  # noqa: E402
-from tradsys.configuration import Configuration  # noqa: E402
+from tenants.kernel.tasks import PLATFORM, SCOPE_HEADER
+from tradsys.configuration import Configuration
 
 _REDIS = Configuration.from_environment().redis_url
 _PLATFORM = {"headers": {SCOPE_HEADER: PLATFORM}}

@@ -21,6 +21,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 SHARED_APPS = [
     # First, so that its `migrate` and `migrate_schemas` are the ones that run.
     "tenants",
+    # Before django_tenants, which has admin templates of its own.
+    "django.contrib.admin",
     "django_tenants",
     "tradsys.outbox",
     "tradsys.audit",
@@ -28,7 +30,6 @@ SHARED_APPS = [
     "licensing",
     "compliance",
     "trading_workers",
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -125,7 +126,12 @@ LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "/"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
 ]
 SESSION_ENGINE = "tenants.kernel.sessions"
 SESSION_COOKIE_NAME = "tradsys_session"
@@ -175,7 +181,6 @@ def _script_folder(package: str, folder: str) -> Path:
 
 
 STATIC_URL = "/static/"
-STATIC_ROOT = CONFIGURATION.var / "staticfiles"
 STATICFILES_DIRS = [
     REPOSITORY / "tradsys" / "static",
     ("lightweight_charts", _script_folder("lightweight_charts", "js")),

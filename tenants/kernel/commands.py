@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, nullcontext
 from tenants.kernel.entry_points import platform_scope
 
 # Commands of Django that read or write shared tables. Every other command enters a scope by itself or gets none.
-PLATFORM_COMMANDS = frozenset({"changepassword", "check", "createsuperuser", "clearsessions", "makemigrations", "showmigrations", "sqlmigrate"})
+PLATFORM_COMMANDS = frozenset(
+    {"changepassword", "check", "createsuperuser", "clearsessions", "makemigrations", "showmigrations", "sqlmigrate"}
+)
 
 
 def scope_of_command(arguments: Sequence[str]) -> AbstractContextManager[object]:

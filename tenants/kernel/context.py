@@ -87,7 +87,7 @@ def current_scope() -> Scope:
 
 
 def current_tenant() -> TenantScope:
-    """The tenant whose data the running code may touch; raises TenantNotSet outside every tenant, so also in the platform's scope."""
+    """The tenant whose data the running code may touch; raises TenantNotSet outside every tenant, the platform's scope included."""
     scope = current_scope()
     if not isinstance(scope, TenantScope):
         raise TenantNotSet(f"no tenant is set: this is the {type(scope).__name__}")

@@ -8,7 +8,7 @@ from tenants.kernel.context import current_scope
 
 
 class SessionStore(db.SessionStore):
-    """All sessions share one table; each is signed for its own scope, so that a cookie carried to another host opens an empty one."""
+    """All sessions share a table; each is signed for its own scope: a cookie carried to another host opens an empty one."""
 
     @property
     def key_salt(self) -> str:

@@ -6,6 +6,7 @@ when the path differs from what this physical connection was last told, and agai
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -47,6 +48,23 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         with self.wrap_database_errors, self.connection.cursor() as cursor:
             cursor.execute(psycopg.sql.SQL("SET search_path TO {}").format(names))
         self._sent_search_path = search_path
+
+    # What reads no table and is asked outside every scope too
+
+    @cached_property
+    def pg_version(self) -> int:
+        opened_here = self.connection is None
+        self.ensure_connection()
+        try:
+            return int(self.connection.info.server_version)
+        finally:
+            if opened_here:
+                self.close()
+
+    def check_constraints(self, table_names: Any = None) -> None:
+        with self.wrap_database_errors, self.connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
     # What makes the server forget it: SET belongs to the transaction that sent it
 
