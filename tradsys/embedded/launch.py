@@ -8,10 +8,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tradsys.configuration import REPOSITORY, Configuration, environment_file
 from tradsys.embedded.addresses import PortPlan, addresses, write_addresses, write_environment
@@ -21,18 +21,21 @@ from tradsys.embedded.launch_lock import AlreadyLaunched, take_launch_lock
 from tradsys.embedded.left_behind import LeftBehindError, end_left_behind
 from tradsys.embedded.ports import NoFreePort
 from tradsys.embedded.postgres import Postgres, PostgresError
-from tradsys.embedded.redis_server import RedisError
+from tradsys.embedded.redis_server import RedisError, RedisServer
 from tradsys.embedded.secret_files import ensure_secrets
 from tradsys.embedded.server_home import ServerHomeError, prepare_server_home
 from tradsys.embedded.servers import server_pair, signal_on_parents_death
 from tradsys.embedded.supervision import MARK, ChildState, SupervisionError, Supervisor, inherited_environment, last_lines
 
 # Run once, in this order, when the servers are up and before anything that reads the database starts.
-PREPARATIONS = {
+PREPARATIONS: Mapping[str, str] = {
     "migrate_schemas": "tables",
     "load_reference_data": "reference data",
     "create_demo": "demo tenants",
 }
+
+
+Table = Callable[[Configuration, Postgres, RedisServer, Path], list[Child]]
 
 
 class StartFailed(RuntimeError):
@@ -53,15 +56,23 @@ _FAILURES = (
 
 
 class Launch:
-    """One run of the platform on one data folder."""
+    """One run of the platform on one data folder.
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    `table` answers the children of a configuration; `preparations` are the management commands that run once, and what they make.
+    """
+
+    def __init__(
+        self, options: argparse.Namespace, *, table: Table = children, preparations: Mapping[str, str] = PREPARATIONS
+    ) -> None:
+        self.table = table
+        self.preparations = preparations
         self.var: Path = options.var.absolute()
         self.without: frozenset[str] = frozenset(filter(None, options.without.split(",")))
         self.anywhere: bool = options.ports == "any"
         self.ready_file: Path | None = options.once_ready_file
         self.began = time.monotonic()
         self.supervisor: Supervisor | None = None
+        self.content: dict[str, Any] = {}
         self._lock: IO[str] | None = None
 
     def say(self, line: str) -> None:
@@ -82,7 +93,7 @@ class Launch:
         variables = ports.variables(database_url=postgres.url, redis_url=redis.url)
         write_environment(self.var, variables)
         configuration = Configuration.from_environment(variables | {"TRADSYS_VAR": str(self.var)})
-        table = self._chosen(children(configuration, postgres, redis, logs))
+        table = self._chosen(self.table(configuration, postgres, redis, logs))
         self.supervisor = supervisor = Supervisor(var=self.var, children=table)
         supervisor.start()
         for stage in sorted({child.stage for child in table}):
@@ -91,9 +102,9 @@ class Launch:
                 postgres.ensure_role_and_database()
                 self._prepare(logs)
         processes = {name: state.pid for name, state in supervisor.states().items()}
-        content = addresses(configuration, ports, processes, os.getpid())
-        write_addresses(self.var, content)
-        print(banner(content, seconds=time.monotonic() - self.began), flush=True)
+        self.content = addresses(configuration, ports, processes, os.getpid())
+        write_addresses(self.var, self.content)
+        print(banner(self.content, seconds=time.monotonic() - self.began), flush=True)
         if self.ready_file is not None:
             self.ready_file.write_text("ready\n", encoding="ascii")
         return supervisor
@@ -111,6 +122,8 @@ class Launch:
                     supervisor.start_child(name)
                 elif state.is_alive and state.pid != before[name].pid:
                     self.say(f"{name} ended and runs again as process {state.pid}; its log: {supervisor.log(name)}")
+                    self.content["processes"][name] = state.pid
+                    write_addresses(self.var, self.content)
             before = {name: state if state.is_alive else before[name] for name, state in now.items()}
 
     def stop(self) -> None:
@@ -169,7 +182,7 @@ class Launch:
             time.sleep(0.1 if waiting else 0)
 
     def _prepare(self, logs: Path) -> None:
-        for command, about in PREPARATIONS.items():
+        for command, about in self.preparations.items():
             log = logs / f"{command}.log"
             with log.open("ab") as output:
                 finished = subprocess.run(
@@ -220,9 +233,8 @@ def parse(arguments: Iterable[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(None if arguments is None else list(arguments))
 
 
-def main() -> int:
-    """Start, watch until SIGINT, SIGTERM or SIGHUP, stop. Status 0 after a clean stop, 1 when a start failed."""
-    launch = Launch(parse())
+def run(launch: Launch) -> int:
+    """Start, watch until SIGINT, SIGTERM or SIGHUP, stop. Status 0 after a clean stop, 1 when a part failed."""
     for asked in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked, signal.default_int_handler)
     status = 0
@@ -241,4 +253,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(Launch(parse())))

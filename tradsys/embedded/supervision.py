@@ -130,7 +130,10 @@ class Supervisor:
         """End supervisord, which first ends what still runs."""
         process, self._process = self._process, None
         if process is not None:
-            process.terminate()
+            try:
+                self._call("shutdown")  # it looks up from its sleep for a call, but not for a signal
+            except SupervisionError:
+                process.terminate()
             try:
                 process.wait(timeout=60)
             except subprocess.TimeoutExpired:
