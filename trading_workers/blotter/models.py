@@ -153,6 +153,7 @@ class Order(models.Model):
     time_in_force = models.CharField(_("time in force"), max_length=24)
     quantity = models.BigIntegerField(_("quantity"))
     price = models.BigIntegerField(_("price"), help_text=_("Millionths of the currency unit; 0 for a market order"))
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
     state = models.CharField(_("state"), max_length=24, choices=OrderState)
     cumulative = models.BigIntegerField(_("filled"), default=0)
     leaves = models.BigIntegerField(_("remaining"), default=0)

@@ -23,6 +23,7 @@ KINDS = {
 }
 """ExecType (150). The others (order status, pending cancel) say nothing new about an order."""
 
+ORD_REJ_REASON, DUPLICATE_ORDER = 103, b"6"
 LONGEST_TEXT = 200
 
 
@@ -74,6 +75,9 @@ def rejected_message(
 def _execution_report(message: Message, line: str, number: int) -> VenueReport | None:
     kind = KINDS.get(message.required(EXEC_TYPE))
     if kind is None:
+        return None
+    if kind is ExecutionKind.REJECTED and message.get(ORD_REJ_REASON) == DUPLICATE_ORDER:
+        # The venue has this order already, and only the repetition was refused.
         return None
     is_trade = kind is ExecutionKind.TRADE
     # A report that answers a cancel has the cancel's number in ClOrdID and the order's in OrigClOrdID.

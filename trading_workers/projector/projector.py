@@ -1,0 +1,180 @@
+"""Follows the journals of all workers and keeps the tenants' tables, the usage and the people's channels up with them.
+
+Rows and checkpoint move in one transaction, so that a crash at any instant loses nothing and projects nothing twice. Servers that are
+away are waited for; the journals keep everything meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from collections import defaultdict
+from pathlib import Path
+
+import redis
+from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, transaction
+from redis.exceptions import RedisError
+
+from tenants.kernel.directory import UnknownTenant
+from tenants.kernel.entry_points import enter_for_worker, platform_scope
+from trading_workers.blotter.models import Order
+from trading_workers.journal.framing import Record
+from trading_workers.journal.reader import JournalReader
+from trading_workers.journal.records import (
+    CancelRejected,
+    CancelRequested,
+    Execution,
+    OrderAccepted,
+    OrderDenied,
+    UnknownRecord,
+    decode,
+)
+from trading_workers.journal.segments import JournalError
+from trading_workers.models import ProjectionCheckpoint
+from trading_workers.projector.rows import Entry, ProjectionRefused, TenantRows
+
+log = logging.getLogger("trading_workers.projector")
+
+BATCH_RECORDS = 2_000
+IDLE_SECONDS = 0.05
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+
+
+class AnotherProjector(Exception):
+    """The checkpoint moved under our hands: somebody else projects this worker's journal."""
+
+
+class Projector:
+    """One process for all workers of this machine. `var` holds ``<worker>/journal`` folders."""
+
+    def __init__(self, *, var: Path, redis_url: str, stop: threading.Event) -> None:
+        self._var = var
+        self._stop = stop
+        self._redis = redis.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._readers: dict[str, JournalReader] = {}
+        self._checkpoints: dict[str, tuple[int, int]] = {}
+
+    def run(self) -> None:
+        """Until `stop` is set."""
+        wait = FIRST_WAIT_SECONDS
+        while not self._stop.is_set():
+            try:
+                progressed = self.project_all()
+                wait = FIRST_WAIT_SECONDS
+                if not progressed:
+                    self._stop.wait(IDLE_SECONDS)
+            except (OperationalError, InterfaceError, AnotherProjector, UnknownTenant, OSError) as error:
+                log.warning("the projection waits %.1f s: %s", wait, _short(error))
+                self._start_over()
+                self._stop.wait(wait)
+                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+            except (JournalError, ProjectionRefused, UnknownRecord, DatabaseError) as error:
+                # Nothing that a repetition can mend; it is said again and again until somebody looks.
+                log.critical("the projection stands still: %s", _short(error))
+                self._start_over()
+                self._stop.wait(LONGEST_WAIT_SECONDS)
+
+    def project_all(self) -> bool:
+        """One batch of every worker; whether there was anything."""
+        progressed = False
+        for folder in sorted(self._var.glob("*/journal")):
+            progressed = self.project_batch(folder.parent.name, folder) or progressed
+        return progressed
+
+    def project_batch(self, worker: str, folder: Path) -> bool:
+        """Project the next records of one worker; whether there were any."""
+        reader = self._readers.setdefault(worker, JournalReader(folder))
+        checkpoint = self._checkpoints.get(worker)
+        if checkpoint is None:
+            checkpoint = self._checkpoints[worker] = _stored_checkpoint(worker)
+        records = reader.read(checkpoint[1] + 1, BATCH_RECORDS)
+        if not records:
+            return False
+        last = (records[-1].epoch, records[-1].sequence)
+        changed = self._commit(worker, records, checkpoint, last)
+        self._checkpoints[worker] = last
+        self._tell(changed)
+        return True
+
+    def _commit(
+        self, worker: str, records: list[Record], checkpoint: tuple[int, int], last: tuple[int, int]
+    ) -> dict[str, list[tuple[int, Order]]]:
+        by_tenant: dict[str, list[Entry]] = defaultdict(list)
+        for record in records:
+            payload = decode(record.type, record.payload)
+            if isinstance(payload, OrderAccepted | OrderDenied | CancelRequested | CancelRejected | Execution):
+                by_tenant[payload.tenant].append(Entry(worker, record.epoch, record.sequence, record.time, payload))
+        changed = {}
+        with platform_scope(), transaction.atomic():
+            _move_checkpoint(worker, checkpoint, last)
+            for slug, entries in sorted(by_tenant.items()):
+                with enter_for_worker(slug):
+                    rows = TenantRows()
+                    rows.project(entries)
+                changed[slug] = rows.changed_orders()
+        return changed
+
+    def _tell(self, changed: dict[str, list[tuple[int, Order]]]) -> None:
+        """People see changes at once; whoever misses one reads the table, which has it already."""
+        if not any(changed.values()):
+            return
+        try:
+            pipeline = self._redis.pipeline(transaction=False)
+            for slug, orders in changed.items():
+                for sequence, order in orders:
+                    pipeline.publish(f"tenant:{slug}:orders", json.dumps(order_event(sequence, order)))
+            pipeline.execute()
+        except (RedisError, OSError) as error:
+            log.warning("changes are in the tables but could not be announced: %s", _short(error))
+
+    def _start_over(self) -> None:
+        """Forget what was read: after a failed commit nobody here knows whether it happened."""
+        self._checkpoints.clear()
+        close_old_connections()
+
+
+def order_event(sequence: int, order: Order) -> dict[str, object]:
+    """What the tenant's channel says of a changed order. Prices are int64 millionths, times nanoseconds UTC."""
+    return {
+        "seq": sequence,
+        "worker": order.worker,
+        "order_id": order.order_id,
+        "client_order_id": order.client_order_id,
+        "account": order.account,
+        "exchange": order.exchange,
+        "symbol": order.symbol,
+        "side": order.side,
+        "type": order.type,
+        "time_in_force": order.time_in_force,
+        "quantity": order.quantity,
+        "price": order.price,
+        "state": order.state,
+        "cumulative": order.cumulative,
+        "leaves": order.leaves,
+        "code": order.denied_code,
+        "rule": order.denied_rule,
+        "figures": order.denied_figures,
+        "text": order.text,
+        "changed_at": order.changed_at,
+    }
+
+
+def _stored_checkpoint(worker: str) -> tuple[int, int]:
+    with platform_scope():
+        row = ProjectionCheckpoint.objects.filter(worker=worker).first()
+    return (0, 0) if row is None else (row.epoch, row.sequence)
+
+
+def _move_checkpoint(worker: str, before: tuple[int, int], after: tuple[int, int]) -> None:
+    """In the transaction that writes the rows. Raises AnotherProjector."""
+    row, _ = ProjectionCheckpoint.objects.select_for_update().get_or_create(worker=worker)
+    if (row.epoch, row.sequence) != before:
+        raise AnotherProjector(f"{worker} is projected up to {row.epoch}:{row.sequence}, not {before[0]}:{before[1]}")
+    row.epoch, row.sequence = after
+    row.save()
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
