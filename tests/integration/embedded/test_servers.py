@@ -12,12 +12,10 @@ import psycopg
 import pytest
 import redis
 
-from tests.servers import servers
 from tradsys.configuration import REPOSITORY
 from tradsys.embedded.server_home import Account, ServerHomeError, fallback_folder, prepare_server_home, remove_fallback_folder
 from tradsys.embedded.servers import EmbeddedServers, embedded_servers
 
-__all__ = ["servers"]
 AS_ROOT = os.geteuid() == 0
 
 
