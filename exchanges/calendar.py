@@ -211,7 +211,21 @@ def _local_phase(entry: Mapping[str, str], label: str) -> LocalPhase:
 
 
 def _utc_nanoseconds(day: date, local: time, zone: ZoneInfo) -> int:
-    """A wall time that the clock skips counts with the offset before the jump; one that it shows
-    twice is the first of the two."""
-    moment = datetime.combine(day, local, tzinfo=zone).astimezone(UTC)
+    """A wall time that the clock skips is the instant of the jump; one that it shows twice is the first of the two."""
+    early = datetime.combine(day, local, tzinfo=zone)
+    moment = early.astimezone(UTC)
+    if moment.astimezone(zone).replace(tzinfo=None) != early.replace(tzinfo=None):
+        moment = _jump_before(moment, early.replace(fold=1).astimezone(UTC), zone)
     return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+
+
+def _jump_before(after: datetime, before: datetime, zone: ZoneInfo) -> datetime:
+    """Return the minute at which the offset of ``zone`` becomes that of ``after``, searching from ``before``."""
+    offset = after.astimezone(zone).utcoffset()
+    while after - before > timedelta(minutes=1):
+        middle = before + (after - before) // timedelta(minutes=2) * timedelta(minutes=1)
+        if middle.astimezone(zone).utcoffset() == offset:
+            after = middle
+        else:
+            before = middle
+    return after

@@ -1,0 +1,3 @@
+"""A plugin whose factory fails."""
+
+raise RuntimeError("the factory of this plugin fails")
