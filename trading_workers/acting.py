@@ -6,8 +6,8 @@ import time
 
 from tenants.models import Membership
 from tenants.tokens import issue_order_token
-from tradsys.configuration import Configuration
 from trading_workers.client.gateway import OrderGateway
+from tradsys.configuration import Configuration
 
 TOKEN_REUSE_SECONDS = 60
 """A role or account taken away ends within this time; signing anew for each click would cost more than it protects."""

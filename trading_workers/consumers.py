@@ -13,7 +13,6 @@ import json
 import logging
 import re
 import time
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -22,11 +21,11 @@ from django.urls import path
 from tenants.models import Membership
 from tenants.roles import Permission, may
 from tenants.selectors import membership_of
-from tradsys.configuration import Configuration
 from trading_workers.acting import visible_accounts
 from trading_workers.blotter import selectors as blotter
 from trading_workers.fanout import Hub, Subscriber
 from trading_workers.snapshot.published import NothingPublished, platform_document, tenant_document
+from tradsys.configuration import Configuration
 
 log = logging.getLogger(__name__)
 
@@ -140,12 +139,16 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return self._market_topic(channel, market[1], market[2])
         wanted = {"orders": Permission.SEE_ORDERS, "licence": Permission.SEE_USAGE}.get(channel)
         if wanted is None:
-            raise ChannelRefused("UNKNOWN_CHANNEL", "Channels are quotes:, depth: and trades: with EXCHANGE:SYMBOL, orders, licence.")
+            raise ChannelRefused(
+                "UNKNOWN_CHANNEL", "Channels are quotes:, depth: and trades: with EXCHANGE:SYMBOL, orders, licence."
+            )
         if not may(self.membership.role, wanted):
             raise ChannelRefused("ROLE_NOT_PERMITTED", "Your role may not see this channel.")
         if channel == "orders" and visible_accounts(self.membership) is not None:
             # One channel serves the whole tenant; a member of some accounts only would see the others' orders.
-            raise ChannelRefused("ROLE_NOT_PERMITTED", "This channel is for members with access to every account; use /api/v1/orders.")
+            raise ChannelRefused(
+                "ROLE_NOT_PERMITTED", "This channel is for members with access to every account; use /api/v1/orders."
+            )
         return f"tenant:{self.slug}:{channel}"
 
     def _market_topic(self, channel: str, exchange: str, symbol: str) -> str:

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from exchanges.prices import round_down_to_tick, round_up_to_tick
 from exchanges.reference import VenueInstrument, load_venue_reference
+from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
+from trading_workers.client.stream import OrderStream
 from tradsys.configuration import Configuration
 from tradsys.mesh.tokens import KeyUnreadable, issue, load_signing_key
 from tradsys.v1 import orders_pb2
-from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
-from trading_workers.client.stream import OrderStream
 
 log = logging.getLogger("demo_flow")
 
@@ -44,7 +44,13 @@ class Trader:
 
 
 TRADERS = (
-    Trader("corniche", "corniche-trader", ("COR-001", "COR-002"), ("ADX:FAB", "ADX:ALDAR", "ADX:EAND", "ADX:ADNOCDIST", "EGX:TMGH"), 10.0),
+    Trader(
+        "corniche",
+        "corniche-trader",
+        ("COR-001", "COR-002"),
+        ("ADX:FAB", "ADX:ALDAR", "ADX:EAND", "ADX:ADNOCDIST", "EGX:TMGH"),
+        10.0,
+    ),
     Trader("amana", "amana-trader", ("AMA-001", "AMA-002"), ("ADX:ADIB", "ADX:ALDAR", "EGX:TMGH", "EGX:SWDY", "ADX:FAB"), 40.0),
     Trader("nile", "nile-trader", ("NILE-001", "NILE-002"), ("EGX:COMI", "EGX:TMGH", "EGX:ETEL", "EGX:FWRY"), 90.0),
 )
@@ -99,7 +105,7 @@ async def trade(trader: Trader, stream: OrderStream, listed: dict[str, VenueInst
 
 async def run_trader(trader: Trader, address: str, token: Callable[[], str], listed: dict[str, VenueInstrument]) -> None:
     """Goes on for ever: a worker that refuses us or is away is asked again after a while."""
-    source = random.Random()
+    source = random.Random()  # noqa: S311 - a demonstration, no secret
     while True:
         try:
             async with OrderStream(address, token) as stream:
@@ -111,9 +117,7 @@ async def run_trader(trader: Trader, address: str, token: Callable[[], str], lis
 
 def token_source(key: Ed25519PrivateKey, trader: Trader) -> Callable[[], str]:
     def token() -> str:
-        return issue(
-            key, subject=trader.user, tenant=trader.tenant, role="trader", accounts=trader.accounts, now=time.time_ns()
-        )
+        return issue(key, subject=trader.user, tenant=trader.tenant, role="trader", accounts=trader.accounts, now=time.time_ns())
 
     return token
 

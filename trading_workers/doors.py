@@ -87,11 +87,11 @@ def _text(fields: Mapping[str, Any], name: str, longest: int) -> str:
     return value
 
 
-def _choice(fields: Mapping[str, Any], name: str, enum: Any, *, default: str | None = None) -> Any:
-    value = fields.get(name, default)
-    names = [each for each in enum.keys() if not each.endswith("_UNSPECIFIED")]
+def _choice(fields: Mapping[str, Any], field: str, enum: Any, *, default: str | None = None) -> Any:
+    value = fields.get(field, default)
+    names = [name for name, _number in enum.items() if not name.endswith("_UNSPECIFIED")]
     if value not in names:
-        raise _malformed(name, "one of " + ", ".join(names), value)
+        raise _malformed(field, "one of " + ", ".join(names), value)
     return enum.Value(value)
 
 
@@ -109,7 +109,7 @@ def _price(fields: Mapping[str, Any]) -> int:
     if value is None or value == "":
         return 0
     if not isinstance(value, str):
-        raise _malformed("price", "decimal text such as \"139.50\" (a JSON number would be a float)", value)
+        raise _malformed("price", 'decimal text such as "139.50" (a JSON number would be a float)', value)
     try:
         return text_to_price(value)
     except PriceError as error:

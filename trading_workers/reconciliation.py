@@ -102,9 +102,7 @@ def compare(ledgers: Iterable[Ledger]) -> list[Difference]:
     return differences
 
 
-def _compare_maps(
-    kind: str, left: Mapping[K, V], right: Mapping[K, V], readers: tuple[str, str]
-) -> list[Difference]:
+def _compare_maps(kind: str, left: Mapping[K, V], right: Mapping[K, V], readers: tuple[str, str]) -> list[Difference]:
     differences = []
     for key in [*left, *(key for key in right if key not in left)]:
         mine, theirs = left.get(key), right.get(key)

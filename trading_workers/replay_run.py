@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tradsys.v1 import orders_pb2
 from trading_workers.client.stream import OrderStream
 from trading_workers.reasons import Reason
 from trading_workers.replay import Cancel, Place, Plan, RecordedEvent
+from tradsys.v1 import orders_pb2
 
 IN_FLIGHT = 2_000
 """Instructions without an answer; beyond it the replay waits, as a careful program would."""

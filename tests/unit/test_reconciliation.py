@@ -69,9 +69,7 @@ def test_one_changed_figure_in_any_reader_is_a_difference(reader: int) -> None:
 def test_a_row_that_stands_twice_is_a_difference() -> None:
     ledgers = four()
     ledgers[3].add_fill(FillFact("E1", 1, 100, 139_000_000))
-    assert [str(each) for each in compare(ledgers)] == [
-        "fill E1 of order 1: database says once, database says twice"
-    ]
+    assert [str(each) for each in compare(ledgers)] == ["fill E1 of order 1: database says once, database says twice"]
 
 
 def test_cash_and_shares_follow_the_fills() -> None:

@@ -25,9 +25,7 @@ log = logging.getLogger(__name__)
 aio: Any = grpc.aio  # its published type stubs lack EOF and the optional arguments
 
 BATCH_LIMIT = 500
-FINAL = frozenset(
-    (orders_pb2.FILLED, orders_pb2.CANCELED, orders_pb2.EXPIRED, orders_pb2.REJECTED, orders_pb2.DENIED)
-)
+FINAL = frozenset((orders_pb2.FILLED, orders_pb2.CANCELED, orders_pb2.EXPIRED, orders_pb2.REJECTED, orders_pb2.DENIED))
 CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -149,9 +147,7 @@ class OrderStream:
         self._queued.clear()
 
     async def _once(self) -> None:
-        call = self._stub.StreamOrders(
-            metadata=(("authorization", f"Bearer {self._token()}"),), wait_for_ready=True
-        )
+        call = self._stub.StreamOrders(metadata=(("authorization", f"Bearer {self._token()}"),), wait_for_ready=True)
         # What was sent and not answered goes first, in its old order, under its old ids.
         self._queued.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
@@ -187,9 +183,7 @@ class OrderStream:
     async def _ask_for_open_orders(self) -> None:
         for followed in [each for each in self._followed.values() if each.state not in FINAL]:
             view = await self._stub.GetOrder(
-                orders_pb2.GetOrderRequest(
-                    account=followed.order.account, client_order_id=followed.order.client_order_id
-                ),
+                orders_pb2.GetOrderRequest(account=followed.order.account, client_order_id=followed.order.client_order_id),
                 metadata=(("authorization", f"Bearer {self._token()}"),),
                 timeout=5,
             )

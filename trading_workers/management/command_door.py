@@ -12,12 +12,12 @@ from tenants.kernel.directory import UnknownTenant
 from tenants.kernel.entry_points import enter_for_command
 from tenants.models import Membership
 from tenants.selectors import member_by_name
-from tradsys.mesh.tokens import KeyUnreadable
-from tradsys.v1 import orders_pb2
 from trading_workers.acting import gateway_for
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
 from trading_workers.client.gateway import OrderGateway
 from trading_workers.client.order_log import ack_fields
+from tradsys.mesh.tokens import KeyUnreadable
+from tradsys.v1 import orders_pb2
 
 
 class OrderCommand(BaseCommand):

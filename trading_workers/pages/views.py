@@ -19,7 +19,6 @@ from django.views.decorators.http import require_GET, require_POST
 from tenants.access import membership_of_request, permission_required
 from tenants.models import Membership
 from tenants.roles import Permission, may
-from tradsys.configuration import Configuration
 from trading_workers.acting import gateway_for, visible_accounts
 from trading_workers.blotter import selectors as blotter
 from trading_workers.blotter.models import Order, OrderState
@@ -28,6 +27,7 @@ from trading_workers.doors import cancel_from_fields, new_client_order_id, order
 from trading_workers.pages.verdicts import VerdictBadge, badges
 from trading_workers.snapshot.documents import InstrumentEntry, LicenceEntry, TenantDocument
 from trading_workers.snapshot.published import NothingPublished, platform_document, tenant_document
+from tradsys.configuration import Configuration
 
 BLOTTER_ROWS = 50
 SIDE_NAMES = {"BUY": lambda: _("Buy"), "SELL": lambda: _("Sell")}
@@ -224,7 +224,9 @@ def _quote_rows(instruments: list[InstrumentEntry], document: TenantDocument, bo
     arabic = (get_language() or "").startswith("ar")
     verdicts = badges(document.verdicts.get(board, {})) if board else {}
     return [
-        QuoteRow(each.key, each.symbol, each.exchange, each.name_ar if arabic and each.name_ar else each.name, verdicts.get(each.key))
+        QuoteRow(
+            each.key, each.symbol, each.exchange, each.name_ar if arabic and each.name_ar else each.name, verdicts.get(each.key)
+        )
         for each in instruments
     ]
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import threading
 
-from tradsys.configuration import Configuration
-from tradsys.mesh.tokens import load_verification_key
 from trading_workers.models import PublishedSnapshot
 from trading_workers.snapshot.documents import PLATFORM, PlatformDocument, TenantDocument
 from trading_workers.snapshot.signing import AnyDocument, open_signed
+from tradsys.configuration import Configuration
+from tradsys.mesh.tokens import load_verification_key
 
 _opened: dict[str, AnyDocument] = {}
 _lock = threading.Lock()

@@ -15,13 +15,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from exchanges.reference import load_venue_reference
 from tenants.models import Membership
 from tenants.tokens import issue_order_token
-from tradsys.configuration import Configuration
 from trading_workers.client.errors import OrderRefused
 from trading_workers.client.order_log import OrderLog
 from trading_workers.client.stream import OrderStream
 from trading_workers.management.command_door import acting_member
 from trading_workers.replay import Plan, ReplayError, Target, generated_events, read_events
 from trading_workers.replay_run import Outcome, Parties, Replay
+from tradsys.configuration import Configuration
 
 
 def speed(text: str) -> float | None:
