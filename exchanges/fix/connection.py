@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from exchanges.fix import tags
 from exchanges.fix.application import Application
@@ -17,6 +17,9 @@ log = logging.getLogger("exchanges.fix")
 
 TICK_SECONDS = 0.2
 _MAX_BYTES_BEFORE_LOGON = 65_536
+_SECONDS_BEFORE_LOGON = 10
+#: A connection that ends sooner counts as a failure even after a logon, so that two sides cannot spin.
+_SHORT_SECONDS = 1.0
 
 
 class Line(asyncio.Protocol):
@@ -29,7 +32,7 @@ class Line(asyncio.Protocol):
         self._parser = Parser()
         self._received = 0
         self._transport: asyncio.Transport | None = None
-        self._reading_paused = False
+        self._writing_paused = False
 
     # ---- asyncio.Protocol
 
@@ -39,30 +42,32 @@ class Line(asyncio.Protocol):
         if self._acceptor is not None:
             self._acceptor.opened(self)
         if self.session is not None:
-            self._guarded(self.session, "logon")
+            session = self.session
+            self._guarded(session, "the logon", lambda: session.connected(self))
 
     def data_received(self, data: bytes) -> None:
-        if self.session is None:
+        session = self.session
+        if session is None:
             self._identify(data)
         else:
-            self._guarded(self.session, "receive", data)
+            self._guarded(session, "handling of what was received", lambda: session.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._acceptor is not None:
             self._acceptor.lost(self)
         if self.session is not None:
-            self._guarded(self.session, "lost")
+            self._guarded(self.session, "the end of the connection", self.session.disconnected)
         self._transport = None
         if not self.closed.done():
             self.closed.set_result(None)
 
     def pause_writing(self) -> None:
-        self._reading_paused = True
+        self._writing_paused = True
 
     def resume_writing(self) -> None:
-        self._reading_paused = False
+        self._writing_paused = False
         if self.session is not None:
-            self._guarded(self.session, "resend")
+            self._go_on_resending(self.session)
 
     # ---- Wire
 
@@ -83,7 +88,7 @@ class Line(asyncio.Protocol):
 
     def tick(self) -> None:
         if self.session is not None:
-            self._guarded(self.session, "tick")
+            self._guarded(self.session, "a timer", self.session.tick)
 
     def _identify(self, data: bytes) -> None:
         """The first message says which session this is; what is not a Logon of a known and free one is closed without a word."""
@@ -99,39 +104,31 @@ class Line(asyncio.Protocol):
             self.close()
             return
         self.session = session
-        self._guarded(session, "accept", b"", messages)
+        self._guarded(session, "the logon", lambda: session.connected(self, self._parser))
+        self._guarded(session, "the logon", lambda: session.receive_messages(messages))
 
-    def _guarded(self, session: Session, event: str, data: bytes = b"", messages: Sequence[Message] = ()) -> None:
-        """Give one event to the session. Whatever fails in it ends this line only; the store decides what the next one starts
-        from.
-        """
+    def _guarded(self, session: Session, what: str, action: Callable[[], None]) -> None:
+        """Give one event to the session. What fails in it ends this line only; the store decides what the next one starts from."""
         try:
-            if event == "receive":
-                session.receive(data)
-            elif event == "tick":
-                session.tick()
-            elif event == "resend":
-                session.continue_resend()
-            elif event == "logon":
-                session.connected(self)
-            elif event == "accept":
-                session.connected(self, self._parser)
-                session.receive_messages(messages)
-            else:
-                session.disconnected()
+            action()
         except Exception:
-            log.exception("%s: the line is closed because handling of %s failed", session.config.name, event)
+            log.exception("%s: the line is closed because %s failed", session.config.name, what)
             if self._transport is not None:
                 self._transport.abort()
-            if event != "lost":
-                self._guarded(session, "lost")
+            if session.is_connected:
+                session.disconnected(f"{what} failed")
             return
-        if session.resend_pending and not self._reading_paused and self._transport is not None:
+        self._go_on_resending(session)
+
+    def _go_on_resending(self, session: Session) -> None:
+        """The next chunk comes after everything else that waits on the loop, and not before the socket takes more."""
+        if session.resend_pending and not self._writing_paused and self._transport is not None:
             asyncio.get_running_loop().call_soon(self._next_chunk)
 
     def _next_chunk(self) -> None:
-        if self.session is not None and self.session.resend_pending and not self._reading_paused and self._transport is not None:
-            self._guarded(self.session, "resend")
+        session = self.session
+        if session is not None and session.resend_pending and not self._writing_paused and self._transport is not None:
+            self._guarded(session, "resending", session.continue_resend)
 
 
 class Initiator:
@@ -164,15 +161,24 @@ class Initiator:
         return self.session.transmit(frames)
 
     async def run(self) -> None:
-        """Connect, and connect again, until `stop` is called or the task is cancelled."""
-        failures = 0
+        """Connect, and connect again, until `stop` is called or the task is cancelled.
+
+        A host that fails is followed by the next one; a line that was up for a while is tried again at once on the same host.
+        """
+        loop, hosts, delays = asyncio.get_running_loop(), self.config.hosts, self.config.reconnect_seconds
+        failures = place = 0
         try:
             while not self._stopping.is_set():
-                delay = self.config.reconnect_seconds[min(failures, len(self.config.reconnect_seconds) - 1)]
-                if failures and await self._stopped_within(delay):
+                if failures and await self._stopped_within(delays[min(failures, len(delays)) - 1]):
                     break
-                host, port = self.config.hosts[failures % len(self.config.hosts)]
-                failures = 1 if await self._connect_once(host, port) else failures + 1
+                started = loop.time()
+                if not await self._connect_once(*hosts[place % len(hosts)]):
+                    failures += 1
+                    place += 1
+                elif loop.time() - started < _SHORT_SECONDS:
+                    failures += 1
+                else:
+                    failures = 1
         finally:
             if self._line is not None:
                 self._line.close()
@@ -298,5 +304,5 @@ class Acceptor:
             for line, opened_at in list(self._lines.items()):
                 if line.session is not None:
                     line.tick()
-                elif now - opened_at > 10:
+                elif now - opened_at > _SECONDS_BEFORE_LOGON:
                     line.close()

@@ -3,9 +3,10 @@ shape.
 """
 
 from collections.abc import Sequence
+from zlib import adler32
 
 from exchanges.fix import tags
-from exchanges.fix.message import DATA_FIELDS, SOH, Field, Message, UnsendableField, check_sendable, encode, seal
+from exchanges.fix.message import DATA_FIELDS, SOH, TRAILERS, Field, Message, UnsendableField, check_sendable, checksum, encode
 
 _SET_BY_SESSION = frozenset({8, 9, 10, 34, 35, 43, 49, 52, 56, 122})
 _DATA_TAGS = frozenset(DATA_FIELDS.values())
@@ -21,6 +22,8 @@ class FrameEncoder:
         self.begin_string = begin_string.encode("ascii")
         self._sender = sender_comp_id.encode("ascii")
         self._target = target_comp_id.encode("ascii")
+        #: Length of the body → BeginString and BodyLength.
+        self._heads: dict[int, bytes] = {}
         #: (MsgType, tags) → bytes template, number of SOH in a good body.
         self._templates: dict[tuple[str, tuple[int, ...]], tuple[bytes, int]] = {}
 
@@ -28,10 +31,7 @@ class FrameEncoder:
         """Complete bytes of message `number`. Raises UnsendableField when a value is empty, holds an SOH, or is the session's
         to set.
         """
-        if fields:
-            shape, values = zip(*fields, strict=True)
-        else:
-            shape, values = (), ()
+        shape, values = zip(*fields, strict=False) if fields else ((), ())
         known = self._templates.get((msg_type, shape))
         if known is None:
             template = self._new_template(msg_type, shape)
@@ -44,7 +44,11 @@ class FrameEncoder:
         if body.count(SOH) != known[1] or b"" in values:
             check_sendable(fields)
             raise UnsendableField(f"message {msg_type}: the type cannot be sent")
-        return seal(self.begin_string, body)
+        head = self._heads.get(len(body))
+        if head is None:
+            head = self._heads[len(body)] = b"8=%b\x019=%d\x01" % (self.begin_string, len(body))
+        frame = head + body
+        return frame + TRAILERS[(adler32(frame) - 1) & 255 if len(frame) <= 256 else checksum(frame)]
 
     def _new_template(self, msg_type: str, shape: tuple[int, ...]) -> bytes | None:
         """Template, or None when some fields belong into the header or hold data, which only the general way can do."""

@@ -25,7 +25,8 @@ DATA_FIELDS: dict[int, int] = {
 }  # fmt: skip
 _DATA_TAGS = frozenset(DATA_FIELDS.values())
 
-_TRAILERS = [b"10=%03d\x01" % value for value in range(256)]
+#: CheckSum → the field that ends a frame.
+TRAILERS = [b"10=%03d\x01" % value for value in range(256)]
 _MAX_LAYOUTS = 512
 _LAYOUT_USES_BEFORE_COMPILED = 3
 _PATTERNS_PER_TYPE = 4
@@ -75,7 +76,7 @@ def checksum(frame: bytes) -> int:
 def seal(begin_string: bytes, body: bytes) -> bytes:
     """Complete frame around `body` (from `35=` up to and including the SOH before `10=`)."""
     frame = b"8=%b\x019=%d\x01%b" % (begin_string, len(body), body)
-    return frame + _TRAILERS[checksum(frame)]
+    return frame + TRAILERS[checksum(frame)]
 
 
 def encode(begin_string: bytes, fields: Sequence[Field]) -> bytes:
@@ -327,9 +328,9 @@ class Parser:
         """The frame's message; None when its CheckSum is wrong or a field is not `tag=value`."""
         size = len(frame)
         if size <= 263:
-            if _TRAILERS[(adler32(frame[:-7]) - 1) & 255] != frame[-7:]:
+            if TRAILERS[(adler32(frame[:-7]) - 1) & 255] != frame[-7:]:
                 return None
-        elif _TRAILERS[checksum(frame[:-7])] != frame[-7:]:
+        elif TRAILERS[checksum(frame[:-7])] != frame[-7:]:
             return None
         type_start = frame.find(b"\x0135=", 11, 32) + 1
         key = frame[type_start : frame.find(SOH, type_start + 3, type_start + 12)]

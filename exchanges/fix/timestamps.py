@@ -2,14 +2,16 @@
 
 import re
 import time
-from calendar import timegm
+from datetime import UTC, datetime
 
 NS_PER_SECOND = 1_000_000_000
 NS_PER_MILLISECOND = 1_000_000
 
-_TIMESTAMP = re.compile(rb"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
+_SECOND = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})-([0-9]{2}):([0-9]{2}):([0-9]{2})")
+#: Number of decimals → nanoseconds of the last one.
+_FRACTION_NS: list[int] = [0, *(10**places for places in range(8, -1, -1))]
+_KEPT_SECONDS = 128
 _MILLISECONDS = [b".%03d" % value for value in range(1000)]
-_DAYS_IN_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 class TimestampWriter:
@@ -35,35 +37,46 @@ def timestamp_to_text(now: int) -> bytes:
 
 
 class TimestampReader:
-    """Reads timestamps; keeps the last minute it has seen."""
+    """Reads timestamps; keeps the seconds it has seen lately, as a message names the same one several times."""
 
-    __slots__ = ("_minute", "_minute_ns")
+    __slots__ = ("_seconds",)
 
     def __init__(self) -> None:
-        self._minute = b""
-        self._minute_ns = 0
+        self._seconds: dict[bytes, int] = {}
 
     def read(self, text: bytes) -> int:
-        """Nanoseconds UTC. Raises ValueError for anything that is not a UTCTimestamp. A leap second (60) counts as the next
-        minute's 0.
+        """Nanoseconds UTC. Raises ValueError for anything that is not a UTCTimestamp.
+
+        A leap second (60) counts as the next minute's 0.
         """
-        match = _TIMESTAMP.fullmatch(text)
-        if match is None:
+        second = self._seconds.get(text[:17])
+        if second is None:
+            second = _second(text)
+            if len(self._seconds) >= _KEPT_SECONDS:
+                self._seconds.clear()
+            self._seconds[text[:17]] = second
+        fraction = text[17:]
+        if not fraction:
+            return second
+        digits = fraction[1:]
+        if fraction[0] != 46 or not digits.isdigit() or len(digits) > 9:
             raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")
-        minute = text[:14]
-        if minute != self._minute:
-            year, month, day, hour, clock_minute = (int(part) for part in match.groups()[:5])
-            if year < 1900 or not 1 <= month <= 12 or not 1 <= day <= _DAYS_IN_MONTH[month - 1] or hour > 23 or clock_minute > 59:
-                raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")
-            if month == 2 and day == 29 and (year % 4 or (year % 100 == 0 and year % 400)):
-                raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")
-            self._minute_ns = timegm((year, month, day, hour, clock_minute, 0)) * NS_PER_SECOND
-            self._minute = minute
-        second = int(match[6])
-        if second > 60:
-            raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")
-        fraction = int(match[7].ljust(9, b"0")) if match[7] else 0
-        return self._minute_ns + second * NS_PER_SECOND + fraction
+        return second + int(digits) * _FRACTION_NS[len(digits)]
+
+
+def _second(text: bytes) -> int:
+    """Nanoseconds of the whole second that the text begins with. Raises ValueError."""
+    match = _SECOND.match(text)
+    if match is None:
+        raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")
+    year, month, day, hour, minute, second = [int(part) for part in match.groups()]
+    try:
+        midnight = datetime(year, month, day, tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"not a UTCTimestamp: {text[:40]!r}") from None
+    if hour > 23 or minute > 59 or second > 60:
+        raise ValueError(f"not a UTCTimestamp: {text[:40]!r}")
+    return (int(midnight.timestamp()) + hour * 3600 + minute * 60 + second) * NS_PER_SECOND
 
 
 def text_to_timestamp(text: bytes) -> int:

@@ -5,7 +5,7 @@ rows, not by code.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 
@@ -37,13 +37,20 @@ class Members:
     tags: frozenset[int] = frozenset()
     required: tuple[int, ...] = ()
     groups: Mapping[int, Group] = field(default_factory=dict)
+    #: Tag named first; an entry of a group starts with it. 0 when there are no members.
+    first: int = 0
 
     def __or__(self, other: "Members") -> "Members":
         return Members(
             self.tags | other.tags,
             self.required + tuple(tag for tag in other.required if tag not in self.required),
             {**self.groups, **other.groups},
+            self.first or other.first,
         )
+
+    def optional(self) -> "Members":
+        """The same fields, none of them required (but those inside an entry of a group)."""
+        return Members(self.tags, (), self.groups, self.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,32 +93,28 @@ def members_from_text(text: str, components: Mapping[str, Members] | None = None
     A component named with `!` keeps its own required fields; without it they are optional, as the whole component is. Raises
     ValueError.
     """
-    tokens = list(_MEMBER.finditer(text))
-    members, used = _members(tokens, 0, components or {})
-    if used != len(tokens):
-        raise ValueError(f"closing bracket without a group in {text!r}")
-    return members[0]
+    return _read_members(_MEMBER.finditer(text), components or {}, in_group=False)
 
 
-def _members(tokens: list[re.Match[str]], place: int, components: Mapping[str, Members]) -> tuple[tuple[Members, int], int]:
-    """Members up to the closing bracket, with the first tag found; and the place after them."""
-    result, first = Members(), 0
-    while place < len(tokens):
-        tag_text, tag_required, opens, closes, component, component_required, unknown = tokens[place].groups()
-        place += 1
-        if unknown:
-            raise ValueError(f"cannot read {unknown!r} in a table of members")
+def _read_members(tokens: Iterator[re.Match[str]], components: Mapping[str, Members], in_group: bool) -> Members:
+    """Members up to the closing bracket of the group, or to the end."""
+    result = Members()
+    for token in tokens:
+        tag_text, tag_required, opens, closes, component, component_required, unknown = token.groups()
+        if unknown or (closes and not in_group):
+            raise ValueError(f"cannot read {unknown or closes!r} in a table of members")
         if closes:
-            return (result, first), place
+            return result
         if component:
             part = components[component]
-            result |= part if component_required else Members(part.tags, (), part.groups)
+            result |= part if component_required else part.optional()
             continue
         tag = int(tag_text)
-        first = first or tag
         groups: dict[int, Group] = {}
         if opens:
-            (inner, delimiter), place = _members(tokens, place, components)
-            groups[tag] = Group(tag, delimiter, inner)
-        result |= Members(frozenset({tag}), (tag,) if tag_required else (), groups)
-    return (result, first), place
+            entry = _read_members(tokens, components, in_group=True)
+            groups[tag] = Group(tag, entry.first, entry)
+        result |= Members(frozenset({tag}), (tag,) if tag_required else (), groups, tag)
+    if in_group:
+        raise ValueError("a group in a table of members is not closed")
+    return result
