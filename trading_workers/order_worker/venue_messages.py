@@ -1,4 +1,4 @@
-"""A venue's application messages as typed values. Pure; what a venue may leave out is empty here, what it must send raises FieldError."""
+"""A venue's application messages as typed values. Pure. Raises FieldError for what a venue must send and did not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BUSINESS_MESSAGE_REJECT = "j"
 
 CL_ORD_ID, EXEC_ID, ORDER_ID, ORIG_CL_ORD_ID, TEXT, TRANSACT_TIME = 11, 17, 37, 41, 58, 60
 CUM_QTY, LAST_PX, LAST_QTY, MSG_SEQ_NUM, EXEC_TYPE = 14, 31, 32, 34, 150
-REF_MSG_TYPE, BUSINESS_REJECT_REF_ID = 372, 379
+REF_SEQ_NUM, REF_MSG_TYPE, BUSINESS_REJECT_REF_ID = 45, 372, 379
 
 KINDS = {
     b"0": ExecutionKind.NEW,

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from tradsys.v1 import orders_pb2 as pb
+from trading_workers.order_store import Order
 from trading_workers.orders import (
     Answer,
     CancelOrder,
@@ -24,6 +24,7 @@ from trading_workers.orders import (
     TimeInForce,
 )
 from trading_workers.reasons import Reason
+from tradsys.v1 import orders_pb2 as pb
 
 M = TypeVar("M", bound=Message)
 
@@ -155,6 +156,27 @@ def to_ack(answer: Answer) -> pb.OrderAck:
         for name, figure in answer.refusal.figures.items():
             ack.refusal.figures[name] = figure
     return ack
+
+
+def to_view(order: Order) -> pb.OrderView:
+    return pb.OrderView(
+        order_id=order.order_id,
+        order=pb.NewOrder(
+            client_order_id=order.client_order_id,
+            account=order.account,
+            exchange=order.exchange,
+            symbol=order.symbol,
+            side=_SIDE_NUMBERS[order.side],  # type: ignore[arg-type]
+            type=_TYPES.index(order.type),  # type: ignore[arg-type]
+            time_in_force=_TIMES.index(order.time_in_force),  # type: ignore[arg-type]
+            quantity=order.quantity,
+            price=order.price,
+        ),
+        state=_STATE_NUMBERS[order.state],  # type: ignore[arg-type]
+        cumulative_quantity=order.cumulative,
+        leaves_quantity=order.leaves,
+        venue_order_id=order.venue_order_id,
+    )
 
 
 def to_report(report: OrderReport, journal_sequence: int) -> pb.ExecutionReport:

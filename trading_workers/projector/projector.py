@@ -1,7 +1,7 @@
 """Follows the journals of all workers and keeps the tenants' tables, the usage and the people's channels up with them.
 
-Rows and checkpoint move in one transaction, so that a crash at any instant loses nothing and projects nothing twice. Servers that are
-away are waited for; the journals keep everything meanwhile.
+Rows and checkpoint move in one transaction, so that a crash at any instant loses nothing and projects nothing twice.
+Servers that are away are waited for; the journals keep everything meanwhile.
 """
 
 from __future__ import annotations

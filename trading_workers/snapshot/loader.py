@@ -37,7 +37,8 @@ NEWEST_ROWS = """
 class SnapshotLoader:
     """Applies the highest valid revision of every document it can find, in memory first, then on disk, then says so in Redis.
 
-    `apply` is called on the event loop with each document that replaces an older one; `now` gives nanoseconds UTC.
+    `apply` is called on the event loop with each document that replaces an older one, and may refuse it with a ValueError; `now` gives
+    nanoseconds UTC.
     """
 
     def __init__(
@@ -157,7 +158,11 @@ class SnapshotLoader:
             return False
         if signed.revision <= self.revisions.get(signed.name, 0):
             return False
-        self._apply(document)
+        try:
+            self._apply(document)
+        except ValueError as error:
+            log.error("configuration %s revision %d contradicts itself and is not applied: %s", signed.name, signed.revision, error)
+            return False
         applied = self._now()
         lag_ms = max(applied - document.committed_at, 0) // NS_PER_MS
         self.revisions[signed.name] = signed.revision

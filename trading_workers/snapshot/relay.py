@@ -23,14 +23,14 @@ from exchanges.dated_rules import RuleError
 from tenants.kernel.directory import UnknownTenant
 from tenants.kernel.entry_points import platform_scope
 from tenants.models import Tenant
-from tradsys.outbox.models import CHANNEL as OUTBOX_CHANNEL
-from tradsys.outbox.selectors import claim_waiting
-from tradsys.outbox.services import mark_published
 from trading_workers.snapshot import compile as compiler
 from trading_workers.snapshot.documents import PLATFORM, SignedDocument
 from trading_workers.snapshot.publication import publish
 from trading_workers.snapshot.redis_keys import CHANNEL, REVISIONS, document_key
 from trading_workers.snapshot.signing import AnyDocument, encode_signed
+from tradsys.outbox.models import CHANNEL as OUTBOX_CHANNEL
+from tradsys.outbox.selectors import claim_waiting
+from tradsys.outbox.services import mark_published
 
 log = logging.getLogger("trading_workers.relay")
 

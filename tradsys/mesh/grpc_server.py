@@ -1,4 +1,4 @@
-"""What every gRPC server of the platform has: keepalive, message size, health, reflection, channelz and errors with a machine code."""
+"""What every gRPC server here has: keepalive, message size, health, reflection, channelz, errors with a machine code."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ class StandardServices:
         self._names = tuple(service_names)
         self._health = health.aio.HealthServicer()  # type: ignore[attr-defined]
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz.aio.ChannelzServicer(), server)
+        channelz_servicer = channelz.aio.ChannelzServicer()  # type: ignore[attr-defined]
+        channelz_pb2_grpc.add_ChannelzServicer_to_server(channelz_servicer, server)
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, _CHANNELZ, reflection.SERVICE_NAME), server)
 
     async def serving(self) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py project_journal``: writes what the order workers' journals tell into the tenants' tables, until it is told to stop."""
+"""``manage.py project_journal``: writes what the order workers' journals tell into the tenants' tables, until told to stop."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from tradsys.configuration import Configuration
 from trading_workers.projector.projector import Projector
+from tradsys.configuration import Configuration
 
 
 class Command(BaseCommand):

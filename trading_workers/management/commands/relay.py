@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from trading_workers.snapshot.relay import Relay
 from tradsys.configuration import Configuration
 from tradsys.mesh.tokens import KeyUnreadable, load_signing_key
-from trading_workers.snapshot.relay import Relay
 
 
 class Command(BaseCommand):

@@ -1,0 +1,100 @@
+"""Decide, write, make durable, then tell: every instruction goes through here, whatever door it came by.
+
+What has gathered while the last group was being made durable forms the next one, so the group grows with the load and an
+idle worker answers at once. Nothing is sent to a venue and nothing is acknowledged before its record is as durable as the policy asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from exchanges.fix.message import UnsendableField
+from trading_workers.journal.segments import JournalError
+from trading_workers.order_path import OrderPath
+from trading_workers.order_worker.order_lines import OrderLines, PreparedFrames
+from trading_workers.order_worker.worker_journal import WorkerJournal
+from trading_workers.orders import Answer, Caller, Instruction
+
+log = logging.getLogger("trading_workers.commit")
+
+GROUP_INSTRUCTIONS = 4_000
+"""Decided in one go; then the event loop serves everything else before the next."""
+
+Done = Callable[[list[Answer]], None]
+
+
+class _Submission(NamedTuple):
+    caller: Caller
+    instructions: Sequence[Instruction]
+    done: Done
+
+
+class GroupCommit:
+    """`run` as a task. A failed sync ends it with JournalUnavailable: what is on the disk is unknown, and the process must end."""
+
+    def __init__(self, path: OrderPath, journal: WorkerJournal, lines: OrderLines, now: Callable[[], int]) -> None:
+        self._path = path
+        self._journal = journal
+        self._lines = lines
+        self._now = now
+        self._queue: deque[_Submission] = deque()
+        self._filled = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def submit(self, caller: Caller, instructions: Sequence[Instruction], done: Done) -> None:
+        """`done` gets one answer per instruction, in order, once they are durable."""
+        self._queue.append(_Submission(caller, instructions, done))
+        self._idle.clear()
+        self._filled.set()
+
+    async def drained(self) -> None:
+        """Until everything submitted has been answered."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        while True:
+            await self._filled.wait()
+            await self._commit_group()
+            if not self._queue:
+                self._filled.clear()
+                self._idle.set()
+
+    async def _commit_group(self) -> None:
+        answered: list[tuple[Done, list[Answer]]] = []
+        frames: list[PreparedFrames] = []
+        before, decided = self._journal.last_sequence, 0
+        while self._queue and decided < GROUP_INSTRUCTIONS:
+            submission = self._queue.popleft()
+            decided += len(submission.instructions)
+            answered.append((submission.done, self._decide(submission, frames)))
+        if self._journal.last_sequence > before:
+            await self._journal.sync()
+        self._lines.transmit(frames)
+        for done, answers in answered:
+            done(answers)
+
+    def _decide(self, submission: _Submission, frames: list[PreparedFrames]) -> list[Answer]:
+        """One batch through the order path into the journal; its messages are added to `frames`."""
+        now = self._now()
+        prepared = self._path.handle_batch(submission.caller, submission.instructions, now)
+        try:
+            outgoing = self._lines.prepare(prepared.intents)
+            records = [*prepared.records, *self._lines.records_of(outgoing)]
+            first = self._journal.append_encoded(records, now) if records else 0
+        except (JournalError, UnsendableField, KeyError) as error:
+            log.error("a batch of %d is not accepted: %s", len(submission.instructions), error)
+            self._path.rollback(prepared, _cause(error))
+            return prepared.answers
+        self._path.commit(prepared, first)
+        self._lines.written(outgoing, first + len(prepared.records))
+        frames += outgoing
+        return prepared.answers
+
+
+def _cause(error: Exception) -> str:
+    return f"this worker has no line {error}" if isinstance(error, KeyError) else str(error)

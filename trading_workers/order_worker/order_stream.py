@@ -1,0 +1,115 @@
+"""One open ``StreamOrders`` call: batches of instructions in, answers and reports out, each side at its own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import grpc
+
+from trading_workers.order_worker import wire
+from trading_workers.order_worker.event_queues import OpenStreams
+from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.orders import Answer, Caller, Instruction
+from tradsys.mesh.grpc_server import abort_with_refusal
+
+END_OF_STREAM: Any = grpc.aio.EOF  # type: ignore[attr-defined]
+
+log = logging.getLogger("trading_workers.stream")
+
+BATCHES_IN_FLIGHT = 16
+"""Unanswered batches of one stream; the next is read when one is answered."""
+NS_PER_SECOND = 1_000_000_000
+LAST_WORD_SECONDS = 5.0
+
+
+class OrderStreamCall:
+    """`expires_at` (ns UTC) is the token's end: the stream then ends in order, and the client opens it again with a fresh token."""
+
+    def __init__(self, caller: Caller, expires_at: int, commit: GroupCommit, streams: OpenStreams, now: Callable[[], int]) -> None:
+        self._caller = caller
+        self._expires_at = expires_at
+        self._commit = commit
+        self._streams = streams
+        self._now = now
+        self._queue = streams.open(caller.tenant, caller.accounts)
+        self._free = asyncio.Semaphore(BATCHES_IN_FLIGHT)
+        self._refused: wire.WireRefused | None = None
+
+    async def serve(self, context: Any) -> None:
+        """Returns when the client has finished or the token has expired; aborts for what the client must be told."""
+        reader = asyncio.create_task(self._read(context))
+        writer = asyncio.create_task(self._write(context))
+        cut = asyncio.create_task(self._queue.cut.wait())
+        end = asyncio.create_task(self._ended(reader))
+        try:
+            await asyncio.wait({writer, cut}, return_when=asyncio.FIRST_COMPLETED)
+            if self._queue.overflowed:
+                log.warning("a stream of %s is cut: it does not read its events", self._caller.tenant)
+                writer.cancel()
+                async with asyncio.timeout(LAST_WORD_SECONDS):
+                    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "SLOW_READER: events are not read as fast as they come")
+            await writer
+            if self._refused is not None:
+                refusal = self._refused.refusal
+                await abort_with_refusal(context, refusal.reason, refusal.figures)
+        finally:
+            self._streams.discard(self._caller.tenant, self._queue)
+            for task in (reader, writer, cut, end):
+                task.cancel()
+
+    async def _ended(self, reader: asyncio.Task[None]) -> None:
+        """Let the stream run dry after the client's last batch, at the token's end, or when the worker stops."""
+        ending = asyncio.create_task(self._queue.ending.wait())
+        try:
+            seconds = max(self._expires_at - self._now(), 0) / NS_PER_SECOND
+            await asyncio.wait({reader, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ending.cancel()
+        reader.cancel()
+        with suppress(asyncio.CancelledError):
+            await reader
+        for _ in range(BATCHES_IN_FLIGHT):
+            await self._free.acquire()
+        self._queue.close()
+
+    async def _read(self, context: Any) -> None:
+        while True:
+            await self._free.acquire()
+            submitted = False
+            try:
+                raw = await context.read()
+                if raw is END_OF_STREAM:
+                    return
+                entries, mixed = wire.read_batch(raw)
+                self._submit(entries, mixed=mixed)
+                submitted = True
+            except wire.WireRefused as error:
+                self._refused = error
+                return
+            finally:
+                if not submitted:
+                    self._free.release()
+
+    def _submit(self, entries: list[Instruction | Answer], *, mixed: bool) -> None:
+        if not mixed:
+            self._commit.submit(self._caller, entries, self._answered)  # type: ignore[arg-type]
+            return
+        instructions = [each for each in entries if not isinstance(each, Answer)]
+
+        def answered(answers: list[Answer]) -> None:
+            decided = iter(answers)
+            self._answered([each if isinstance(each, Answer) else next(decided) for each in entries])
+
+        self._commit.submit(self._caller, instructions, answered)
+
+    def _answered(self, answers: list[Answer]) -> None:
+        self._queue.put_acks([wire.to_ack(answer) for answer in answers])
+        self._free.release()
+
+    async def _write(self, context: Any) -> None:
+        while (batch := await self._queue.next_batch()) is not None:
+            await context.write(batch.SerializeToString())
