@@ -1,0 +1,234 @@
+"""The platform's and a tenant's documents, compiled for look-ups in constant time.
+
+Compiled once per revision and never changed afterwards; a new revision is a new view. What a document does not name is
+answered by an entry that allows nothing, so that a forgotten check cannot let an order through.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from calendar import timegm
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import Final, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from exchanges.api import PHASE_RULES, Phase
+from trading_workers.orders import OrderType, TimeInForce
+from trading_workers.snapshot.documents import (
+    AccountEntry,
+    ExchangeEntry,
+    InstrumentEntry,
+    LicenceEntry,
+    PlatformDocument,
+    Route,
+    TenantDocument,
+    Verdict,
+)
+
+_SECOND: Final = 1_000_000_000
+_DAY: Final = timedelta(days=1)
+
+OrderKind = tuple[OrderType, TimeInForce]
+
+_PHASES: Final[Mapping[str, frozenset[OrderKind]]] = {
+    phase.value: frozenset((OrderType(kind.value), TimeInForce(time.value)) for kind, time in rule.enters)
+    for phase, rule in PHASE_RULES.items()
+}
+
+
+class PhaseView(NamedTuple):
+    phase: str
+    label: str
+    enters: frozenset[OrderKind]
+    """Empty for a phase this version does not know."""
+
+
+CLOSED: Final = PhaseView(Phase.CLOSED.value, "", frozenset())
+
+
+class ExchangeView:
+    """One exchange. ``trading_day`` and ``phase_at`` take int64 nanoseconds UTC."""
+
+    __slots__ = (
+        "_day_numbers", "_day_starts", "_ends", "_phases", "_starts", "_zone",
+        "code", "feature", "investor_id_name", "killed", "mic",
+    )  # fmt: skip
+
+    def __init__(self, entry: ExchangeEntry, *, killed: bool, days_from: int, days_until: int) -> None:
+        self.code = entry.code
+        self.mic = entry.mic
+        self.feature = f"exchange:{entry.code}"
+        self.investor_id_name = entry.investor_id_name
+        self.killed = killed
+        self._starts = tuple(interval.start for interval in entry.intervals)
+        self._ends = tuple(interval.end for interval in entry.intervals)
+        self._phases = tuple(
+            PhaseView(interval.phase, interval.label, _PHASES.get(interval.phase, frozenset())) for interval in entry.intervals
+        )
+        self._zone = ZoneInfo(entry.time_zone)
+        first, last = self._local_date(days_from) - _DAY, self._local_date(days_until) + _DAY
+        days = [first + _DAY * number for number in range((last - first).days + 1)]
+        self._day_starts = tuple(
+            timegm(datetime(day.year, day.month, day.day, tzinfo=self._zone).utctimetuple()) * _SECOND for day in days
+        )
+        self._day_numbers = tuple(_day_number(day) for day in days)
+
+    def phase_at(self, now: int) -> PhaseView:
+        place = bisect_right(self._starts, now) - 1
+        return self._phases[place] if place >= 0 and now < self._ends[place] else CLOSED
+
+    def trading_day(self, now: int) -> int:
+        """The exchange's local day as YYYYMMDD."""
+        place = bisect_right(self._day_starts, now) - 1
+        if 0 <= place < len(self._day_starts) - 1:
+            return self._day_numbers[place]
+        return _day_number(self._local_date(now))
+
+    def _local_date(self, now: int) -> date:
+        return datetime.fromtimestamp(now // _SECOND, self._zone).date()
+
+
+def _day_number(day: date) -> int:
+    return day.year * 10_000 + day.month * 100 + day.day
+
+
+class InstrumentView:
+    """One instrument with its exchange and the lines that its orders may take, in order of preference."""
+
+    __slots__ = (
+        "_tick_starts", "_ticks", "asset_feature", "band_high", "band_low", "currency", "exchange", "key", "lines",
+        "lot", "lot_signed", "reference_price", "reference_signed", "symbol", "tradable",
+    )  # fmt: skip
+
+    def __init__(self, entry: InstrumentEntry, exchange: ExchangeView, lines: tuple[str, ...]) -> None:
+        self.key = entry.key
+        self.symbol = entry.symbol
+        self.exchange = exchange
+        self.lines = lines
+        self.asset_feature = f"asset:{entry.asset_type}"
+        self.currency = entry.currency
+        self.tradable = entry.tradable
+        self.lot = entry.lot
+        self.lot_signed = entry.lot_signed
+        self.reference_price = entry.reference_price
+        self.band_low = entry.band_low
+        self.band_high = entry.band_high
+        self.reference_signed = entry.reference_signed
+        ticks = sorted(entry.ticks, key=lambda band: band.from_price)
+        self._tick_starts = tuple(band.from_price for band in ticks)
+        self._ticks = tuple(band.tick for band in ticks)
+
+    def tick_at(self, price: int) -> int:
+        """The tick in micros, 0 when the table has none for this price."""
+        place = bisect_right(self._tick_starts, price) - 1
+        return self._ticks[place] if place >= 0 else 0
+
+
+class PlatformView:
+    __slots__ = ("_instruments", "exchanges", "killed", "lease_until", "revision")
+
+    def __init__(self, document: PlatformDocument) -> None:
+        """Raises ``ConfigurationError`` when the document names an exchange or a time zone that does not exist."""
+        self.revision = document.revision
+        self.lease_until = document.lease_until
+        self.killed = document.killed
+        try:
+            self.exchanges: Mapping[str, ExchangeView] = {
+                entry.code: ExchangeView(
+                    entry,
+                    killed=entry.code in document.killed_exchanges,
+                    days_from=document.committed_at,
+                    days_until=document.lease_until,
+                )
+                for entry in document.exchanges
+            }
+            self._instruments = {
+                (entry.exchange, entry.symbol): InstrumentView(entry, self.exchanges[entry.exchange], _lines(entry, document))
+                for entry in document.instruments
+            }
+        except (KeyError, ValueError, OverflowError) as error:
+            raise ConfigurationError(f"platform document {document.revision} cannot be used: {error}") from error
+
+    def instrument(self, exchange: str, symbol: str) -> InstrumentView:
+        return self._instruments.get((exchange, symbol), UNKNOWN_INSTRUMENT)
+
+
+class ConfigurationError(ValueError):
+    """A document contradicts itself; the view in use stays."""
+
+
+def _lines(instrument: InstrumentEntry, document: PlatformDocument) -> tuple[str, ...]:
+    """Lines by rule priority, each with its fallbacks, then the default; every line once."""
+    lines: dict[str, None] = {}
+    for route in sorted(document.routes, key=lambda route: route.priority):
+        if _matches(route, instrument):
+            lines.update(dict.fromkeys((route.line, *route.fallback)))
+    if document.default_line is not None:
+        lines[document.default_line] = None
+    return tuple(lines)
+
+
+def _matches(route: Route, instrument: InstrumentEntry) -> bool:
+    return (
+        route.exchange in (None, instrument.exchange)
+        and route.symbol in (None, instrument.symbol)
+        and route.asset_type in (None, instrument.asset_type)
+    )
+
+
+class TenantView:
+    __slots__ = ("_accounts", "_verdicts", "features", "killed", "lease_until", "licence", "revision", "tenant")
+
+    def __init__(self, document: TenantDocument) -> None:
+        self.tenant = document.tenant
+        self.revision = document.revision
+        self.lease_until = document.lease_until
+        self.killed = document.killed
+        self.licence = document.licence if document.licence is not None else NO_LICENCE
+        self.features = frozenset(self.licence.features)
+        self._accounts = {account.code: account for account in document.accounts}
+        self._verdicts = document.verdicts
+
+    def account(self, code: str) -> AccountEntry:
+        return self._accounts.get(code, UNKNOWN_ACCOUNT)
+
+    @property
+    def accounts(self) -> Mapping[str, AccountEntry]:
+        return MappingProxyType(self._accounts)
+
+    def verdict(self, board: str, instrument: str) -> Verdict | None:
+        verdicts = self._verdicts.get(board)
+        return None if verdicts is None else verdicts.get(instrument)
+
+
+class ConfigurationView(msgspec.Struct, frozen=True):
+    """What one tenant's order is decided against."""
+
+    platform: PlatformView
+    tenant: TenantView
+
+
+UNKNOWN_ACCOUNT: Final = AccountEntry(
+    code="", name="", status="unknown", investor_ids={}, cash={}, shares={}, max_order_quantity=0, max_order_value=0,
+    killed=True, sharia_board=None,
+)  # fmt: skip
+NO_LICENCE: Final = LicenceEntry(
+    plan="", status="missing", valid_from=0, valid_until=0, features=(), orders_per_day_included=0, orders_per_day_cap=0,
+    orders_per_second=0,
+)  # fmt: skip
+UNKNOWN_EXCHANGE: Final = ExchangeView(
+    ExchangeEntry(code="", mic="", currency="", time_zone="UTC", intervals=(), investor_id_name=""),
+    killed=True, days_from=0, days_until=0,
+)  # fmt: skip
+UNKNOWN_INSTRUMENT: Final = InstrumentView(
+    InstrumentEntry(
+        exchange="", symbol="", isin=None, name="", name_ar="", asset_type="", currency="", tradable=False, lot=0,
+        lot_signed=False, ticks=(), reference_price=None, band_low=None, band_high=None, reference_signed=False,
+    ),
+    UNKNOWN_EXCHANGE,
+    (),
+)  # fmt: skip
