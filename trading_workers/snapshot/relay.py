@@ -69,6 +69,7 @@ class Relay:
                 if not started:
                     self._publish_all()
                     started = True
+                    print("relay is ready", flush=True)
                 self._publish_changes()
                 self._publish_due()
                 wait = POLL_SECONDS
@@ -114,7 +115,7 @@ class Relay:
                 self._publish(name, committed_at=committed_at or now)
 
     def _publish(self, name: str, *, committed_at: int) -> None:
-        with transaction.atomic():
+        with platform_scope(), transaction.atomic():
             signed = self._compiled(name, committed_at=committed_at)
         self._hold({name: signed})
 
