@@ -5,7 +5,6 @@ The apps give entries of their own with the same field names; here they become t
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -27,7 +26,6 @@ from trading_workers.snapshot.documents import (
 )
 
 T = TypeVar("T")
-NS = 1_000_000_000
 
 
 class Numbering(NamedTuple):
@@ -81,7 +79,7 @@ def compile_tenant(slug: str, numbering: Numbering, *, now: int) -> TenantDocume
         )
         boards = sorted({each.sharia_board for each in accounts if each.sharia_board is not None})
         licence = licensing.licence_entry(scope)
-        verdicts = {board: compliance.verdicts_for(board, at=datetime.fromtimestamp(now // NS, UTC)) for board in boards}
+        verdicts = {board: compliance.verdict_entries(board=board, now=now) for board in boards}
     return TenantDocument(
         revision=numbering.revision,
         committed_at=numbering.committed_at,
