@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import transaction
@@ -58,6 +59,16 @@ def define_board(
     record(actor=actor, action="board.defined", subject=f"board:{code}", before=before, after=after)
     _touch_tenants()
     return board
+
+
+@transaction.atomic
+def set_members(*, actor: User | str, board: Board, save: Callable[[], object]) -> None:
+    """Let ``save`` write the board's members, and audit who sat on it before and after."""
+    before = member_figures(board)
+    save()
+    after = member_figures(board)
+    if after != before:
+        record(actor=actor, action="board.members_set", subject=f"board:{board.code}", before=before, after=after)
 
 
 @transaction.atomic
@@ -202,6 +213,12 @@ def board_figures(board: Board) -> dict[str, object]:
         "signer": board.signer.name if board.signer else None,
         "demonstration": board.demonstration,
     }
+
+
+def member_figures(board: Board) -> dict[str, object]:
+    """Who sits on a board, as audited."""
+    rows = board.members.order_by("pk").values("name", "name_ar", "chair")
+    return {"members": list(rows)}
 
 
 def rule_set_figures(rule_set: RuleSet) -> dict[str, object]:
