@@ -37,8 +37,8 @@ class Line(asyncio.Protocol):
     # ---- asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports have all of it without being of the class.
+        self._transport = cast(asyncio.Transport, transport)
         if self._acceptor is not None:
             self._acceptor.opened(self)
         if self.session is not None:
