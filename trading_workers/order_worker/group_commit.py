@@ -1,7 +1,8 @@
 """Decide, write, make durable, then tell: every instruction goes through here, whatever door it came by.
 
 What has gathered while the last group was being made durable forms the next one, so the group grows with the load and an
-idle worker answers at once. Nothing is sent to a venue and nothing is acknowledged before its record is as durable as the policy asks.
+idle worker answers at once. Nothing is sent to a venue and nothing is acknowledged before its record is as durable as
+the policy asks.
 """
 
 from __future__ import annotations

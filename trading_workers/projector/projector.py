@@ -59,9 +59,13 @@ class Projector:
     def run(self) -> None:
         """Until `stop` is set."""
         wait = FIRST_WAIT_SECONDS
+        ready = False
         while not self._stop.is_set():
             try:
                 progressed = self.project_all()
+                if not ready:
+                    ready = True
+                    print("projector is ready", flush=True)
                 wait = FIRST_WAIT_SECONDS
                 if not progressed:
                     self._stop.wait(IDLE_SECONDS)

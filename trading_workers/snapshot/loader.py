@@ -35,10 +35,10 @@ NEWEST_ROWS = """
 
 
 class SnapshotLoader:
-    """Applies the highest valid revision of every document it can find, in memory first, then on disk, then says so in Redis.
+    """Applies the highest valid revision of every document it can find, in memory, on disk, and says so in Redis.
 
-    `apply` is called on the event loop with each document that replaces an older one, and may refuse it with a ValueError; `now` gives
-    nanoseconds UTC.
+    `apply` is called on the event loop with each document that replaces an older one, and may refuse it with a ValueError;
+    `now` gives nanoseconds UTC.
     """
 
     def __init__(

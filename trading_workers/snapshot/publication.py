@@ -29,19 +29,17 @@ def publish(
 
     The revision's row stays locked until then, so that two relays cannot give one number twice.
     """
-    with transaction.atomic():
-        with platform_scope():
-            SnapshotRevision.objects.get_or_create(name=name)
-            SnapshotRevision.objects.filter(name=name).update(revision=F("revision") + 1)
-            revision = SnapshotRevision.objects.values_list("revision", flat=True).get(name=name)
+    with platform_scope(), transaction.atomic():
+        SnapshotRevision.objects.get_or_create(name=name)
+        SnapshotRevision.objects.filter(name=name).update(revision=F("revision") + 1)
+        revision = SnapshotRevision.objects.values_list("revision", flat=True).get(name=name)
         signed = sign(compile_document(Numbering(revision, committed_at, lease_until)), key)
-        with platform_scope():
-            PublishedSnapshot.objects.create(
-                name=name,
-                revision=revision,
-                signed_document=encode_signed(signed).decode(),
-                committed_at=committed_at,
-                lease_until=lease_until,
-            )
-            PublishedSnapshot.objects.filter(name=name, revision__lte=revision - KEPT_REVISIONS).delete()
+        PublishedSnapshot.objects.create(
+            name=name,
+            revision=revision,
+            signed_document=encode_signed(signed).decode(),
+            committed_at=committed_at,
+            lease_until=lease_until,
+        )
+        PublishedSnapshot.objects.filter(name=name, revision__lte=revision - KEPT_REVISIONS).delete()
     return signed
