@@ -4,6 +4,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from typing import cast
 
 from exchanges.fix import tags
 from exchanges.fix.application import Application
