@@ -226,7 +226,7 @@ class DataSetAdmin(ReferenceDataAdmin):
     readonly_fields = ("name", "label", "kind", "content_hash", "signature_mark", "signed_by", "imported_by", "imported_at")
 
     def get_fields(self, request: HttpRequest, obj: DataSet | None = None) -> tuple[str, ...]:
-        return ("document", "signature", "signer") if obj is None else (*self.readonly_fields, "document", "signature")
+        return ("file", "signature", "signer") if obj is None else (*self.readonly_fields, "document", "signature")
 
     def get_form(self, request: HttpRequest, obj: DataSet | None = None, change: bool = False, **kwargs: Any) -> Any:
         if obj is None:
@@ -249,7 +249,7 @@ class DataSetAdmin(ReferenceDataAdmin):
     def save_model(self, request: HttpRequest, obj: DataSet, form: Any, change: bool) -> None:
         imported = services.import_data_set(
             actor=request.user,
-            document=form.cleaned_data["document"],
+            document=form.cleaned_data["file"],
             signature=form.cleaned_data["signature"],
             signer=form.cleaned_data["signer"],
         )

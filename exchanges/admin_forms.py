@@ -33,12 +33,22 @@ class RuleRowForm(forms.ModelForm):
 class DataSetImportForm(forms.ModelForm):
     """A signed data set to import. The service verifies and refuses; see ``exchanges.services.import_data_set``."""
 
+    # A file and not a text area: browsers rewrite line ends, and the signature is over the exact text.
+    file = forms.FileField(label=_("document"), help_text=_("JSON, in UTF-8"))
     signature = forms.CharField(label=_("signature"), required=False, max_length=88, help_text=_("Ed25519, base64"))
     signer = forms.ModelChoiceField(label=_("signer"), queryset=Signer.objects.filter(active=True), required=False)
 
     class Meta:
         model = DataSet
-        fields = ("document", "signature", "signer")
+        fields = ("signature", "signer")
+
+    def clean_file(self) -> str:
+        """Return the text of the uploaded file."""
+        try:
+            text: str = self.cleaned_data["file"].read().decode()
+        except UnicodeDecodeError as error:
+            raise ValidationError(_("The file is not UTF-8 text.")) from error
+        return text
 
     def _post_clean(self) -> None:
         """The row is made by the service: nothing of it is known before the signature is verified."""
