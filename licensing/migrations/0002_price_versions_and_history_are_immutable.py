@@ -9,11 +9,17 @@ BEGIN
 END $$;
 CREATE TRIGGER licensing_price_version_immutable BEFORE UPDATE OR DELETE ON licensing_planpriceversion
     FOR EACH ROW EXECUTE FUNCTION licensing_refuse_change();
+CREATE TRIGGER licensing_price_version_not_emptied BEFORE TRUNCATE ON licensing_planpriceversion
+    FOR EACH STATEMENT EXECUTE FUNCTION licensing_refuse_change();
+CREATE TRIGGER licensing_change_not_emptied BEFORE TRUNCATE ON licensing_licencechange
+    FOR EACH STATEMENT EXECUTE FUNCTION licensing_refuse_change();
 CREATE TRIGGER licensing_change_immutable BEFORE UPDATE OR DELETE ON licensing_licencechange
     FOR EACH ROW EXECUTE FUNCTION licensing_refuse_change();
 """
 
 ALLOW = """
+DROP TRIGGER licensing_change_not_emptied ON licensing_licencechange;
+DROP TRIGGER licensing_price_version_not_emptied ON licensing_planpriceversion;
 DROP TRIGGER licensing_change_immutable ON licensing_licencechange;
 DROP TRIGGER licensing_price_version_immutable ON licensing_planpriceversion;
 DROP FUNCTION licensing_refuse_change();

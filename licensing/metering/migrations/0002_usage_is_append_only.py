@@ -9,11 +9,17 @@ BEGIN
 END $$;
 CREATE TRIGGER metering_event_append_only BEFORE UPDATE OR DELETE ON metering_usageevent
     FOR EACH ROW EXECUTE FUNCTION metering_refuse_change();
+CREATE TRIGGER metering_event_not_emptied BEFORE TRUNCATE ON metering_usageevent
+    FOR EACH STATEMENT EXECUTE FUNCTION metering_refuse_change();
+CREATE TRIGGER metering_conflict_not_emptied BEFORE TRUNCATE ON metering_usageconflict
+    FOR EACH STATEMENT EXECUTE FUNCTION metering_refuse_change();
 CREATE TRIGGER metering_conflict_append_only BEFORE UPDATE OR DELETE ON metering_usageconflict
     FOR EACH ROW EXECUTE FUNCTION metering_refuse_change();
 """
 
 ALLOW = """
+DROP TRIGGER metering_conflict_not_emptied ON metering_usageconflict;
+DROP TRIGGER metering_event_not_emptied ON metering_usageevent;
 DROP TRIGGER metering_conflict_append_only ON metering_usageconflict;
 DROP TRIGGER metering_event_append_only ON metering_usageevent;
 DROP FUNCTION metering_refuse_change();
