@@ -8,18 +8,30 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import NullIf
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from exchanges import services
 from exchanges.admin_forms import DataSetImportForm, MarketReferenceForm, RuleRowForm
-from exchanges.calendar import plan_day, time_zone_on
+from exchanges.api import Trust
+from exchanges.calendar import DayPlan, plan_day, time_zone_on
 from exchanges.dated_rules import RuleError
-from exchanges.models import DataSet, Exchange, ExchangeSwitch, Instrument, MarketReference, RoutingRule, RuleRow, Signer
+from exchanges.models import (
+    DataSet,
+    Exchange,
+    ExchangeSwitch,
+    Instrument,
+    IsinStatus,
+    MarketReference,
+    RoutingRule,
+    RuleRow,
+    Signer,
+)
 from exchanges.prices import price_to_text
 from exchanges.selectors import acting_rules, data_set_is_signed
 
@@ -83,27 +95,23 @@ class ExchangeAdmin(ReferenceDataAdmin):
     @admin.display(description=gettext_lazy("next days"))
     def next_days(self, exchange: Exchange) -> str:
         rules = acting_rules(exchange)
+        real = [rule for rule in rules if rule.trust is not Trust.DEMO]
         try:
             today = datetime.now(UTC).astimezone(time_zone_on(rules, datetime.now(UTC).date())).date()
-            plans = [plan_day(rules, today + timedelta(days=offset)) for offset in range(CALENDAR_DAYS)]
+            days = [today + timedelta(days=offset) for offset in range(CALENDAR_DAYS)]
+            plans = [(plan_day(rules, day), plan_day(real, day)) for day in days]
         except RuleError as error:
             return str(error)
         rows = format_html_join(
             "",
-            "<tr><th>{}</th><td>{}</td><td dir='ltr'>{}</td></tr>",
+            "<tr><th>{}</th><td>{}</td><td>{}</td></tr>",
             (
-                (
-                    date_format(plan.day, "l j F Y"),
-                    plan.reason,
-                    ", ".join(
-                        f"{phase.phase} {phase.start:%H:%M}-{f'{phase.end:%H:%M}' if phase.end else '24:00'}"
-                        for phase in plan.phases
-                    ),
-                )
-                for plan in plans
+                (date_format(acting.day, "l j F Y"), _plan(acting), _plan(by_calendar) if by_calendar != acting else "")
+                for acting, by_calendar in plans
             ),
         )
-        return format_html('<table class="calendar-days">{}</table>', rows)
+        heading = format_html("<tr><td></td><th>{}</th><th>{}</th></tr>", _("in force"), _("real calendar, where it differs"))
+        return format_html('<table class="calendar-days">{}{}</table>', heading, rows)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # an exchange comes with its plugin
@@ -114,19 +122,10 @@ class ExchangeAdmin(ReferenceDataAdmin):
 
 @admin.register(Instrument)
 class InstrumentAdmin(ReferenceDataAdmin):
-    list_display = (
-        "symbol",
-        "exchange",
-        "name",
-        "name_ar",
-        "asset_type",
-        "currency",
-        "isin_mark",
-        "lot_mark",
-        "reference",
-        "tradable",
-    )
-    list_display_links = ("symbol", "name")
+    list_display = ("symbol", "venue", "name_shown", "asset_type", "currency", "isin_mark", "lot_mark", "reference", "tradable")
+    list_display_links = ("symbol", "name_shown")
+    # Lines without a symbol cannot be traded: last.
+    ordering = ("exchange__code", NullIf("symbol", Value("")).asc(nulls_last=True), "name")
     list_filter = ("exchange", "asset_type", "isin_status", "lot_status", "tradable")
     list_select_related = ("exchange",)
     search_fields = ("symbol", "isin", "name", "name_ar")
@@ -135,9 +134,19 @@ class InstrumentAdmin(ReferenceDataAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Instrument]:
         return super().get_queryset(request).prefetch_related("references__data_set")
 
+    @admin.display(description=gettext_lazy("exchange"), ordering="exchange__code")
+    def venue(self, instrument: Instrument) -> str:
+        return instrument.exchange.code
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_shown(self, instrument: Instrument) -> str:
+        return instrument.name_ar if get_language() == "ar" and instrument.name_ar else instrument.name
+
     @admin.display(description=gettext_lazy("ISIN"), ordering="isin")
     def isin_mark(self, instrument: Instrument) -> str:
-        return format_html("{} {}", instrument.isin or "", badge(instrument.isin_status, instrument.get_isin_status_display()))
+        verified = instrument.isin_status == IsinStatus.VERIFIED
+        text = _("verified") if verified else instrument.get_isin_status_display()
+        return format_html("{} {}", instrument.isin or "", badge(instrument.isin_status, text))
 
     @admin.display(description=gettext_lazy("lot"), ordering="lot")
     def lot_mark(self, instrument: Instrument) -> str:
@@ -158,20 +167,8 @@ class InstrumentAdmin(ReferenceDataAdmin):
 @admin.register(RuleRow)
 class RuleRowAdmin(ReferenceDataAdmin):
     form = RuleRowForm
-    list_display = (
-        "label",
-        "exchange",
-        "kind",
-        "scope",
-        "valid_from",
-        "valid_to",
-        "trust_mark",
-        "active",
-        "source_list",
-        "data_set",
-    )
+    list_display = ("label", "kind", "valid_from", "valid_to", "trust_mark", "active", "source_list")
     list_filter = ("exchange", "active", "trust", "kind")
-    list_select_related = ("exchange", "data_set")
     search_fields = ("label", "note", "scope")
     readonly_fields = ("data_set", "source_list")
 
@@ -284,6 +281,13 @@ class ExchangeSwitchAdmin(ReferenceDataAdmin):
     def save_model(self, request: HttpRequest, obj: ExchangeSwitch, form: Any, change: bool) -> None:
         saved = services.set_exchange_switch(actor=request.user, exchange=obj.exchange, killed=obj.killed, reason=obj.reason)
         obj.pk = saved.pk
+
+
+def _plan(plan: DayPlan) -> str:
+    hours = ", ".join(
+        f"{phase.phase} {phase.start:%H:%M}-{f'{phase.end:%H:%M}' if phase.end else '24:00'}" for phase in plan.phases
+    )
+    return format_html("{}<br><span dir='ltr'>{}</span>", plan.reason, hours) if hours else plan.reason
 
 
 def _reference_today(instrument: Instrument) -> MarketReference | None:
