@@ -39,6 +39,7 @@ lint: $(DEVELOPMENT) ## style, types of the data plane, import contracts
 	@$(VENV)/bin/ruff format --quiet --check .
 	@$(VENV)/bin/mypy --no-error-summary
 	@$(VENV)/bin/lint-imports --no-logo
+	@$(PYTHON) -m tenants.kernel.lint
 	@echo "lint: ok"
 
 format: $(DEVELOPMENT) ## rewrite the source in the project's style

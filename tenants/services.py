@@ -119,6 +119,22 @@ def create_user(*, actor: Any, username: str, password: str, email: str = "", is
 
 
 @transaction.atomic
+def update_user(*, actor: Any, user: User, changes: dict[str, Any]) -> User:
+    """Change a person's names, e-mail, activity or platform rights. Raises ValidationError."""
+    refused = changes.keys() - {*_USER_FIELDS}
+    if refused:
+        raise ValidationError(f"a user's {', '.join(sorted(refused))} cannot be changed here")
+    current = User.objects.select_for_update().get(pk=user.pk)
+    before = _user_facts(current)
+    for field, value in changes.items():
+        setattr(current, field, value)
+    current.full_clean()
+    current.save()
+    record(actor=actor, action="user.changed", subject=f"user:{current.username}", before=before, after=_user_facts(current))
+    return current
+
+
+@transaction.atomic
 def set_membership(*, actor: Any, tenant: Tenant, user: User, role: str, accounts: Sequence[str] = (EVERY_ACCOUNT,)) -> Membership:
     """Make `user` a member of `tenant`, or change his part. Raises ValidationError for an unknown role."""
     if role not in list(Role):
@@ -191,6 +207,13 @@ def _publish(slug: str) -> None:
 
 def _tenant_facts(tenant: Tenant) -> dict[str, Any]:
     return {field: getattr(tenant, field) for field in ("slug", "name", "name_ar", "country", "state", "schema_name")}
+
+
+_USER_FIELDS = ("first_name", "last_name", "email", "is_active", "is_staff", "is_superuser")
+
+
+def _user_facts(user: User) -> dict[str, Any]:
+    return {field: getattr(user, field) for field in _USER_FIELDS}
 
 
 def _membership_facts(membership: Membership) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from tenants.kernel.websocket import TenantWebSocket  # noqa: E402
 from trading_workers import consumers  # noqa: E402
+from tradsys import celery_app  # noqa: E402, F401  (the app that tasks are sent through)
 
 application = ProtocolTypeRouter(
     {
         "http": django_application,
-        "websocket": TenantWebSocket(AuthMiddlewareStack(URLRouter(getattr(consumers, "websocket_urlpatterns", [])))),
+        "websocket": TenantWebSocket(AuthMiddlewareStack(URLRouter(consumers.websocket_urlpatterns))),
     }
 )

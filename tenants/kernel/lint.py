@@ -126,7 +126,7 @@ def _ends_with(node: ast.expr, names: set[str]) -> bool:
 
 def _is_command_or_test(path: str) -> bool:
     parts = PurePosixPath(path).parts
-    return parts[0] == "tests" or path == "manage.py" or parts[-3:-1] == ("management", "commands")
+    return parts[0] == "tests" or path == "manage.py" or "management" in parts[:-1]
 
 
 def project_files(repository: Path) -> Iterator[Path]:

@@ -133,8 +133,7 @@ def test_the_database_itself_refuses_overlapping_active_rows_and_only_those() ->
     RuleRow(
         exchange=exchange, kind="halt", scope="other", valid_from=date(2026, 1, 7), label="other kind", trust="V", active=True
     ).save()
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.check_constraints()
     with pytest.raises(IntegrityError, match="rule_active_rows_do_not_overlap"), transaction.atomic():
         closure(exchange, date(2026, 1, 7), "again").save()
 
@@ -167,8 +166,7 @@ def test_the_longer_egx_hours_start_by_ending_the_present_ones_in_one_step() -> 
     auction.valid_to = date(2026, 3, 23)
     save_rule(actor="tester", rule=auction)
     end_rule(actor="tester", rule=present, last_day=date(2026, 3, 23), successor=pending)
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.check_constraints()
     (entry,) = [entry for entry in platform_entries(time.time_ns()).exchanges if entry.code == "EGX"]
     assert {interval.label for interval in entry.intervals} == {"EGX longer hours 09:30 to 15:00"}
 
