@@ -71,9 +71,12 @@ def _restore_after_commit(case: object) -> None:
 
 
 def _leave_database() -> None:
+    from asgiref.sync import SyncToAsync
     from django.db import connections
 
     connections.close_all()
+    # The thread that `sync_to_async` shares between tests keeps a connection of its own.
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
     connections["default"].close_pool()
 
 
