@@ -16,6 +16,7 @@ from compliance.admin_forms import PublishVerdictsForm
 from compliance.models import Board, BoardMember, ComplianceProfile, RuleSet, Trust, Verdict
 from exchanges.admin import ReferenceDataAdmin, badge
 from exchanges.models import Signer
+from exchanges.selectors import data_set_is_signed
 
 
 class ComplianceAdmin(ReferenceDataAdmin):
@@ -102,9 +103,9 @@ class RuleSetAdmin(ComplianceAdmin):
 
 @admin.register(Verdict)
 class VerdictAdmin(ComplianceAdmin):
-    list_display = ("instrument", "status_mark", "board", "reason_here", "as_of", "effective_from", "effective_until")
+    list_display = ("instrument", "status_mark", "reason_here", "board_code", "as_of", "in_force")
     list_filter = ("board", "status", "instrument__exchange")
-    list_select_related = ("instrument__exchange", "board", "rule_set", "data_set")
+    list_select_related = ("instrument__exchange", "board", "data_set__signer")
     search_fields = ("verdict_id", "instrument__symbol", "instrument__name", "instrument__name_ar")
 
     def get_fields(self, request: HttpRequest, obj: Verdict | None = None) -> tuple[str, ...]:
@@ -128,6 +129,14 @@ class VerdictAdmin(ComplianceAdmin):
         if verdict.board.demonstration:
             return format_html("{} {}", verdict.get_status_display(), badge("demo", _("DEMO")))
         return verdict.get_status_display()
+
+    @admin.display(description=gettext_lazy("board"), ordering="board__code")
+    def board_code(self, verdict: Verdict) -> str:
+        return verdict.board.code
+
+    @admin.display(description=gettext_lazy("in force"), boolean=True, ordering="effective_until")
+    def in_force(self, verdict: Verdict) -> bool:
+        return verdict.effective_until is None and data_set_is_signed(verdict.data_set)
 
     @admin.display(description=gettext_lazy("reason"))
     def reason_here(self, verdict: Verdict) -> str:

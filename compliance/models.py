@@ -154,4 +154,4 @@ class ComplianceProfile(models.Model):
         verbose_name_plural = _("compliance profiles")
 
     def __str__(self) -> str:
-        return f"{self.tenant_id}: {self.board.code}"
+        return f"{self.tenant}: {self.board.code}"

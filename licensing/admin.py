@@ -72,7 +72,7 @@ class PlanAdmin(LicensingAdmin):
 
     @admin.display(description=gettext_lazy("features"))
     def feature_list(self, plan: Plan) -> str:
-        return format_html_join(", ", "{}", ((FEATURE_NAMES[Feature(each)],) for each in plan.features))
+        return format_html_join(", ", "{}", ((FEATURE_NAMES[each],) for each in Feature if each in plan.features))
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         saved = services.define_plan(

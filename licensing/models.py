@@ -89,7 +89,7 @@ class Licence(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.tenant_id}: {self.plan}"
+        return f"{self.tenant}: {self.plan}"
 
 
 class LicenceChange(models.Model):
