@@ -229,7 +229,7 @@ async def serve(configuration: Configuration, rate: float, seed: int) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m exchanges.simulator.participants", description=__doc__)
-    parser.add_argument("--rate", type=float, default=6.0, help="messages a second over all venues")
+    parser.add_argument("--rate", type=float, default=5.0, help="messages a second over all venues")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections import deque
@@ -73,7 +74,13 @@ def recover(log_: EventLog, *, exchange: str, symbols: tuple[str, ...], store_of
     for segment in segments[:-1]:
         for record in log_.records(segment):
             _place_frame(record, segment, store_of)
-    recovered = _replay(log_, segments[-1], exchange, symbols, store_of)
+    # Everything made here stays: looking for garbage among it would take half of the time.
+    gc.disable()
+    try:
+        recovered = _replay(log_, segments[-1], exchange, symbols, store_of)
+    finally:
+        gc.freeze()
+        gc.enable()
     log.info("%s: %d events replayed in %.2f s", exchange, recovered.events, time.monotonic() - started)
     return recovered
 
@@ -104,7 +111,8 @@ def _replay(
 ) -> Recovered:
     parser = Parser()
     recovered: Recovered | None = None
-    for record in log_.records(segment):
+    name = log_.path(segment).name
+    for record in log_.records(segment, verified=True):
         if recovered is None:
             if record.type is not RecordType.DAY_STARTED:
                 raise LogDamaged(f"{log_.path(segment)}: the first record is not the start of a day")
@@ -117,7 +125,7 @@ def _replay(
         recovered.events += 1
         frame = _place_frame(record, segment, store_of)
         if record.type is RecordType.REPORT and frame is not None:
-            _settle(recovered, frame, record, log_.path(segment).name)
+            _settle(recovered, frame, record, name)
         elif record.type is RecordType.NUMBERS_RESET:
             # The peer has asked to forget: what it was owed it does not want any more.
             recovered.owed.pop(records.line_event(record.payload).member, None)
@@ -151,6 +159,5 @@ def _settle(recovered: Recovered, frame: records.Outbound, record: Record, name:
     """The log has the next report that its member was owed; raises LogDamaged when it is a different one."""
     owed = recovered.owed.get(frame.member)
     report = owed.popleft() if owed else None
-    exec_id = None if report is None else dict(report.fields).get(17, b"")
-    if exec_id is None or (exec_id and b"\x0117=%b\x01" % exec_id not in frame.frame):
+    if report is None or (report.exec_id and b"\x0117=%b\x01" % report.exec_id not in frame.frame):
         raise LogDamaged(f"{name}, record {record.sequence}: a report to {frame.member} that does not follow from the events")

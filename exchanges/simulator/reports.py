@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, NamedTuple
 
 from exchanges.fix.message import Field
@@ -17,14 +19,17 @@ ORD_REJ_UNKNOWN_ORDER: Final = 5
 ORD_REJ_DUPLICATE_ORDER: Final = 6
 
 _NO_ORDER: Final = b"NONE"
+_ENDS: Final = (ExecutionKind.CANCELED, ExecutionKind.REJECTED, ExecutionKind.EXPIRED)
 
 
 class Report(NamedTuple):
-    """A message to a member, before it has a number."""
+    """A message to a member, before it has a number. `write` makes its fields: a venue that starts again needs few of them."""
 
     member: str
     msg_type: str
-    fields: list[Field]
+    exec_id: bytes
+    """ExecID (17); empty for a message that has none."""
+    write: Callable[[], list[Field]]
 
 
 class ReportWriter:
@@ -44,12 +49,17 @@ class ReportWriter:
 
     def execution(self, execution: Execution, *, client_order_id: str = "", reject_reason: int = 0) -> Report:
         """The report of one execution. `client_order_id` is the cancel request's own id (11), the order's then goes into 41."""
+        exec_id = self.exec_id(execution.number).encode()
+        write = partial(self._execution_fields, execution, exec_id, client_order_id, reject_reason)
+        return Report(execution.order.member, "8", exec_id, write)
+
+    def _execution_fields(self, execution: Execution, exec_id: bytes, client_order_id: str, reject_reason: int) -> list[Field]:
         order = execution.order
         fields: list[Field] = [(37, self.order_id(order).encode()), (11, (client_order_id or order.client_order_id).encode())]
         if client_order_id:
             fields.append((41, order.client_order_id.encode()))
         fields += [
-            (17, self.exec_id(execution.number).encode()),
+            (17, exec_id),
             (150, execution.kind.value.encode()),
             (39, execution.state.value.encode()),
         ]
@@ -59,29 +69,31 @@ class ReportWriter:
         if execution.kind is ExecutionKind.TRADE:
             fields += [(32, b"%d" % execution.quantity), (31, price_to_text(execution.price).encode())]
         self._figures(fields, execution.leaves, execution.cumulative, execution.notional, execution.now)
-        if order.text and execution.kind is not ExecutionKind.NEW:
+        if order.text and execution.kind in _ENDS:
             fields.append((58, order.text.encode()))
-        return Report(order.member, "8", fields)
+        return fields
 
     def status(self, request: StatusRequest, order: Order, number: int, now: int) -> Report:
         """Answer to OrderStatusRequest (150=I)."""
+        exec_id = self.exec_id(number).encode()
         fields: list[Field] = [
             (37, self.order_id(order).encode()),
             (11, request.client_order_id.encode()),
-            (17, self.exec_id(number).encode()),
+            (17, exec_id),
             (150, b"I"),
             (39, order.state.value.encode()),
         ]
         self._order_terms(fields, order)
         self._figures(fields, order.leaves, order.cumulative, order.notional, now)
-        return Report(order.member, "8", fields)
+        return Report(order.member, "8", exec_id, lambda: fields)
 
     def unknown_status(self, member: str, request: StatusRequest, number: int, now: int) -> Report:
         """Answer to OrderStatusRequest for an order that the venue does not know."""
+        exec_id = self.exec_id(number).encode()
         fields: list[Field] = [
             (37, _NO_ORDER),
             (11, request.client_order_id.encode()),
-            (17, self.exec_id(number).encode()),
+            (17, exec_id),
             (150, b"I"),
             (39, OrderState.REJECTED.value.encode()),
             (103, b"%d" % ORD_REJ_UNKNOWN_ORDER),
@@ -90,14 +102,15 @@ class ReportWriter:
         ]
         self._figures(fields, 0, 0, 0, now)
         fields.append((58, b"unknown order"))
-        return Report(member, "8", fields)
+        return Report(member, "8", exec_id, lambda: fields)
 
     def duplicate(self, member: str, order: NewOrder, number: int, now: int) -> Report:
         """Reject of an order whose ClOrdID the member has used before; the first order is untouched."""
+        exec_id = self.exec_id(number).encode()
         fields: list[Field] = [
             (37, _NO_ORDER),
             (11, order.client_order_id.encode()),
-            (17, self.exec_id(number).encode()),
+            (17, exec_id),
             (150, ExecutionKind.REJECTED.value.encode()),
             (39, OrderState.REJECTED.value.encode()),
             (103, b"%d" % ORD_REJ_DUPLICATE_ORDER),
@@ -108,25 +121,22 @@ class ReportWriter:
         ]
         self._figures(fields, 0, 0, 0, now)
         fields.append((58, b"duplicate ClOrdID"))
-        return Report(member, "8", fields)
+        return Report(member, "8", exec_id, lambda: fields)
 
     def cancel_reject(self, member: str, request: CancelRequest, order: Order | None, reason: int, text: str, now: int) -> Report:
         """OrderCancelReject in answer to an OrderCancelRequest (434=1)."""
         state = OrderState.REJECTED if order is None else order.state
-        return Report(
-            member,
-            "9",
-            [
-                (37, _NO_ORDER if order is None else self.order_id(order).encode()),
-                (11, request.client_order_id.encode()),
-                (41, request.original_client_order_id.encode()),
-                (39, state.value.encode()),
-                (60, self._timestamps.write(now)),
-                (434, b"1"),
-                (102, b"%d" % reason),
-                (58, text.encode()),
-            ],
-        )
+        fields: list[Field] = [
+            (37, _NO_ORDER if order is None else self.order_id(order).encode()),
+            (11, request.client_order_id.encode()),
+            (41, request.original_client_order_id.encode()),
+            (39, state.value.encode()),
+            (60, self._timestamps.write(now)),
+            (434, b"1"),
+            (102, b"%d" % reason),
+            (58, text.encode()),
+        ]
+        return Report(member, "9", b"", lambda: fields)
 
     def _order_terms(self, fields: list[Field], order: Order) -> None:
         fields += [

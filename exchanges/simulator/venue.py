@@ -215,7 +215,7 @@ class Venue(Application):
         batches: list[tuple[Session, LoggedStore, list[Frame], list[Entry]]] = []
         for member, own in by_member.items():
             session, store = self.sessions[member], self._stores[member]
-            frames = session.prepare([(report.msg_type, report.fields) for report in own])
+            frames = session.prepare([(report.msg_type, report.write()) for report in own])
             batches.append((session, store, frames, store.entries(frames, RecordType.REPORT, now)))
         if not batches:
             return

@@ -30,7 +30,7 @@ def at(text: str) -> int:
     ("moment", "text"),
     [
         ("2026-11-18T10:00", ""),
-        ("2026-11-18T07:45", "the venue takes no orders in phase PRE_OPEN"),
+        ("2026-11-18T12:17", "the venue takes no orders in phase CLOSING_AUCTION"),
         ("2026-11-18T20:00", "the session is closed"),
         ("2026-11-20T10:00", "the session is closed"),
         ("2026-11-22T10:00", ""),
@@ -41,9 +41,9 @@ def test_orders_are_taken_in_continuous_trading_only(moment: str, text: str) -> 
     assert rules.order_refusal(ORDER, at(moment))[1] == text
 
 
-def test_cancels_are_taken_before_the_opening_but_not_at_night() -> None:
+def test_cancels_are_taken_in_an_auction_but_not_at_night() -> None:
     rules = TradingRules(without_demo_session, at("2026-11-18T00:00"))
-    assert rules.cancel_refusal(at("2026-11-18T07:45")) == ACCEPTED
+    assert rules.cancel_refusal(at("2026-11-18T12:17")) == ACCEPTED
     assert rules.cancel_refusal(at("2026-11-18T20:00"))[1] == "no cancels in phase CLOSED"
 
 
