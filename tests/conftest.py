@@ -32,11 +32,13 @@ __all__ = ["django_db_modify_db_settings", "django_db_setup", "servers", "tenant
 
 
 @pytest.fixture(autouse=True)
-def scope_does_not_leak() -> Iterator[None]:
-    """A test that leaves a tenant set would lend it to the next one."""
+def tenancy_does_not_leak() -> Iterator[None]:
+    """A tenant left set, or a remembered host whose tenant was rolled back, would be lent to the next test."""
     from tenants.kernel.context import scope_or_none
+    from tenants.kernel.directory import directory
 
     yield
+    directory.forget()
     assert scope_or_none() is None, "the test ended inside a tenant's scope"
 
 
