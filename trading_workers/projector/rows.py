@@ -29,6 +29,7 @@ from trading_workers.journal.records import Execution as ExecutionRecord
 from trading_workers.orders import ExecutionKind, Side
 
 NS_PER_US = 1000
+CHANGING_FIELDS = ["state", "cumulative", "leaves", "filled_value", "venue_order_id", "text", "changed_at"]
 LARGEST_INT64 = 2**63 - 1
 
 Projected = OrderAccepted | OrderDenied | CancelRequested | CancelRejected | ExecutionRecord
@@ -203,9 +204,8 @@ class TenantRows:
         Order.objects.bulk_create(self.new)
         made = {id(order) for order in self.new}
         known = [order for _, order in self.changed.values() if id(order) not in made]
-        Order.objects.bulk_update(
-            known, ["state", "cumulative", "leaves", "filled_value", "venue_order_id", "text", "changed_at"], batch_size=500
-        )
+        # An upsert of whole rows costs a tenth of bulk_update, which sends a CASE per row and column.
+        Order.objects.bulk_create(known, update_conflicts=True, unique_fields=["id"], update_fields=CHANGING_FIELDS, batch_size=500)
         Execution.objects.bulk_create(self.executions)
         self._add_cash()
         self._add_shares()
