@@ -92,13 +92,9 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
             self._sent_search_path = None
 
     def connect(self) -> None:
-        # A pooled connection comes back with the path of whoever had it before.
+        # A new connection has no path yet, a pooled one that of whoever had it before.
         self._sent_search_path = None
         super().connect()
-
-    def close(self) -> None:
-        self._sent_search_path = None
-        super().close()
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters = super().get_connection_params()

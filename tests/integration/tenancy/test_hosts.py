@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.test import Client
 
@@ -121,6 +122,17 @@ async def test_a_websocket_lives_in_its_hosts_tenant() -> None:
             connection = await handshake(f"{slug}.localhost:8000", origin)
             assert (await connection.receive_output())["type"] == "websocket.accept"
             assert (await connection.receive_output())["text"] == f"{slug} t_{slug}"
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_suspended_tenants_websocket_is_refused() -> None:
+    def suspend() -> None:
+        with platform_scope():
+            suspend_tenant(actor="tester", tenant=Tenant.objects.get(slug="alpha"))
+
+    await sync_to_async(suspend)()
+    connection = await handshake("alpha.localhost")
+    assert await connection.receive_output() == {"type": "websocket.close", "code": 4404}
 
 
 @pytest.mark.django_db(transaction=True)

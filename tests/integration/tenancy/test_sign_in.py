@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.contrib.auth import authenticate
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from tenants.access import permission_required, user_may
+from tenants.authentication import may_be_here
 from tenants.kernel.entry_points import enter_for_command, platform_scope
 from tenants.models import Membership, User
 from tenants.roles import Permission, Role
@@ -77,6 +79,25 @@ def test_a_membership_that_ends_ends_the_session(client_on: ClientOn) -> None:
     with platform_scope():
         remove_membership(actor="tester", membership=Membership.objects.get(user__username="alpha-trader"))
     assert not signed_in(client)
+
+
+def test_a_person_who_is_deactivated_is_signed_out_everywhere(client_on: ClientOn) -> None:
+    browsers = [client_on("alpha.localhost", "both-trader"), client_on("beta.localhost", "both-trader")]
+    with platform_scope():
+        update_user(actor="tester", user=User.objects.get(username="both-trader"), changes={"is_active": False})
+    assert not any(signed_in(client) for client in browsers)
+
+
+def test_only_an_active_operator_is_anybody_in_the_platforms_scope_and_nobody_is_outside_every_scope() -> None:
+    with platform_scope():
+        operator = User.objects.get(username="operator")
+        assert authenticate(username="operator", password=password_of("operator")) == operator
+        assert authenticate(username="alpha-trader", password=password_of("alpha-trader")) is None
+        assert may_be_here(operator)
+    assert not may_be_here(operator)
+    with enter_for_command("alpha"):
+        assert not may_be_here(operator)
+        assert authenticate(username="operator", password=password_of("operator")) is None
 
 
 def test_the_admin_knows_operators_only(client_on: ClientOn) -> None:
