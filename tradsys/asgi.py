@@ -1,6 +1,7 @@
 """Web process: HTTP by Django, WebSocket by Channels."""
 
 import os
+import warnings
 
 from django.core.asgi import get_asgi_application
 
@@ -13,6 +14,9 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from tenants.kernel.websocket import TenantWebSocket  # noqa: E402
 from trading_workers import consumers  # noqa: E402
 from tradsys import celery_app  # noqa: E402, F401  (the app that tasks are sent through)
+
+# WhiteNoise answers with open files, which Django reads in one go here. They are small, and each browser asks once.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
 application = ProtocolTypeRouter(
     {

@@ -4,6 +4,7 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradsys.settings")
 
@@ -39,3 +40,8 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def leave_logging_to_django(**_options: object) -> None:
+    """Celery sets up its own logging unless somebody answers this signal; Django's is in force by then."""
