@@ -1,35 +1,57 @@
-"""A journal as JSON lines, for people and for independent readers."""
+"""The journal as text for people and for other programs: one JSON object per record. Reads only, also beside a running writer."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
-from trading_workers.journal.records import RecordType, UnknownRecord, decode
-from trading_workers.journal.recovery import read_all
+from trading_workers.journal.framing import Record
+from trading_workers.journal.records import RecordType, decode
+from trading_workers.journal.recovery import TornTail, inspect, read_all
+from trading_workers.journal.segments import list_segments
 
 
 def dump(directory: Path, from_sequence: int = 1) -> Iterator[str]:
-    """One JSON object a record: sequence, epoch, time (ns UTC), type and payload; FIX messages with ``|`` for SOH.
+    """Yield a line per record: sequence, epoch, time (ns UTC), type, and the payload by field names.
 
-    A record of a type that this version does not know has ``"payload": null`` and ``"unknown"`` with the reason.
-    Raises ``JournalDamaged`` where the journal is damaged, after the records before it.
+    FIX messages are text with ``|`` for the separator. Raises ``JournalDamaged`` and ``UnknownRecord``.
     """
     for record in read_all(directory, from_sequence):
-        head = {"sequence": record.sequence, "epoch": record.epoch, "time": record.time}
-        try:
-            payload = decode(record.type, record.payload)
-        except UnknownRecord as unknown:
-            yield json.dumps({**head, "type": record.type, "payload": None, "unknown": str(unknown)})
-            continue
-        fields = {name: _plain(getattr(payload, name)) for name in payload.__struct_fields__}
-        yield json.dumps({**head, "type": RecordType(record.type).name, "payload": fields})
+        yield to_json(record)
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.replace(b"\x01", b"|").decode("latin-1")
-    return msgspec.to_builtins(value)
+def to_json(record: Record) -> str:
+    payload = msgspec.structs.asdict(decode(record.type, record.payload))
+    message = payload.get("message")
+    if isinstance(message, bytes):
+        payload["message"] = message.replace(b"\x01", b"|").decode("latin-1")
+    line = {
+        "sequence": record.sequence,
+        "epoch": record.epoch,
+        "time": record.time,
+        "type": RecordType(record.type).name,
+        "payload": payload,
+    }
+    return msgspec.json.encode(line).decode()
+
+
+class Verification(NamedTuple):
+    segments: int
+    records: int
+    last_sequence: int
+    last_epoch: int
+    torn: TornTail | None
+    """The start of a batch that is being written just now, or one that a recovery will cut."""
+
+
+def verify(directory: Path) -> Verification:
+    """Check every CRC, sequence and payload. Raises ``JournalDamaged`` and ``UnknownRecord``."""
+    found = inspect(directory)
+    records = 0
+    for record in read_all(directory):
+        decode(record.type, record.payload)
+        records += 1
+    return Verification(len(list_segments(directory)), records, found.last_sequence, found.last_epoch, found.torn)

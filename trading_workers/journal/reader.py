@@ -38,6 +38,8 @@ class JournalReader:
             if segments and not before:
                 raise JournalDamaged(segments[0].path, 0, f"the segment with record {from_sequence} is missing")
             if not before:
+                if from_sequence > 1:
+                    raise JournalBehind(f"the journal is empty, and record {from_sequence - 1} was read from it")
                 return []
             self._enter(before[-1])
         found: list[Record] = []

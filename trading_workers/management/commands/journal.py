@@ -1,46 +1,55 @@
-"""``manage.py journal verify | dump [--worker worker-1] [--from 1]``: reads a worker's journal; changes nothing."""
+"""``manage.py journal dump|verify``: an order worker's journal as JSON lines, or its check from the first byte to the last."""
 
 from __future__ import annotations
 
-import json
+from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandError
 
-from tradsys.configuration import Configuration
-from trading_workers.journal.dump import dump
-from trading_workers.journal.recovery import inspect
+from trading_workers.journal.dump import dump, verify
+from trading_workers.journal.records import UnknownRecord
 from trading_workers.journal.segments import JournalError
+from tradsys.configuration import Configuration
 
 
 class Command(BaseCommand):
-    help = "Verify a worker's journal, or print it as JSON lines. Works while the worker is writing, and without a database."
+    help = "Print an order worker's journal as JSON lines (dump), or check it (verify). Never changes it."
     requires_system_checks: list[str] = []
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", choices=("verify", "dump"))
-        parser.add_argument("--worker", default=None, help="default: every worker of this platform")
-        parser.add_argument("--from", dest="start", type=int, default=1, help="first sequence to print")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("action", choices=["dump", "verify"])
+        parser.add_argument("--worker", action="append", help="name of a worker; every configured worker by default")
+        parser.add_argument("--from", type=int, default=1, dest="from_sequence", help="first sequence to print")
 
     def handle(self, *args: Any, **options: Any) -> None:
         configuration = Configuration.from_environment()
-        workers = [options["worker"]] if options["worker"] else sorted(configuration.order_workers)
-        for worker in workers:
+        if options["from_sequence"] < 1:
+            raise CommandError("sequences start at 1")
+        for worker in options["worker"] or list(configuration.order_workers):
             directory = configuration.var / worker / "journal"
             if not directory.is_dir():
-                raise CommandError(f"there is no journal of {worker!r}: {directory} does not exist")
+                raise CommandError(f"{worker} has no journal: {directory} does not exist")
             try:
-                self._act(options["action"], worker, directory, options["start"])
-            except JournalError as error:
-                raise CommandError(str(error)) from error
+                if options["action"] == "dump":
+                    self._dump(directory, options["from_sequence"])
+                else:
+                    self._verify(worker, directory)
+            except (JournalError, UnknownRecord, OSError) as error:
+                raise CommandError(f"{worker}: {error}") from error
 
-    def _act(self, action: str, worker: str, directory: Path, start: int) -> None:
-        if action == "dump":
-            for line in dump(directory, start):
-                self.stdout.write(line)
-            return
-        found = inspect(directory)
-        torn = None if found.torn is None else {"offset": found.torn.offset, "bytes": found.torn.discarded}
-        summary = {"worker": worker, "records": found.last_sequence, "epoch": found.last_epoch, "torn_tail": torn}
-        self.stdout.write(json.dumps(summary))
+    def _dump(self, directory: Path, from_sequence: int) -> None:
+        for line in dump(directory, from_sequence):
+            self.stdout.write(line)
+
+    def _verify(self, worker: str, directory: Path) -> None:
+        found = verify(directory)
+        self.stdout.write(
+            f"{worker}: {found.records} records in {found.segments} segments are good, up to sequence {found.last_sequence} "
+            f"of epoch {found.last_epoch}"
+        )
+        if found.torn is not None:
+            self.stdout.write(
+                f"{worker}: {found.torn.discarded} bytes of an unfinished batch at offset {found.torn.offset} of {found.torn.path.name}"
+            )
