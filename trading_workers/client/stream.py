@@ -2,7 +2,7 @@
 
 Instructions queued while the last write was in flight go out together. After a drop the stream is opened again
 and every unanswered instruction is sent once more with the same client order id, which the worker answers with
-the first answer; orders that were open are asked for, so that no report is missed.
+the first answer; the worker first sends the reports that came meanwhile, from its journal, so that none is missed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 aio: Any = grpc.aio  # its published type stubs lack EOF and the optional arguments
 
 BATCH_LIMIT = 500
+SEQUENCE_METADATA = "tradsys-journal-sequence"
+RESUME_METADATA = "tradsys-reports-after"
 FINAL = frozenset((orders_pb2.FILLED, orders_pb2.CANCELED, orders_pb2.EXPIRED, orders_pb2.REJECTED, orders_pb2.DENIED))
 CHANNEL_OPTIONS = (
     ("grpc.enable_retries", 0),
@@ -71,7 +73,10 @@ class OrderStream:
         self._in_flight: deque[_Pending] = deque()
         self._filled = asyncio.Event()
         self._followed: dict[int, _Followed] = {}
-        self._seen: set[tuple[int, str]] = set()
+        #: Reports of orders whose acknowledgement was lost with the last stream, until it is given again.
+        self._early: dict[int, orders_pb2.ExecutionReport] = {}
+        #: Journal sequence up to which every report has been seen; None before the first stream is open.
+        self._heard: int | None = None
         self._task: asyncio.Task[None] | None = None
         self._failure: BaseException | None = None
 
@@ -147,7 +152,10 @@ class OrderStream:
         self._queued.clear()
 
     async def _once(self) -> None:
-        call = self._stub.StreamOrders(metadata=(("authorization", f"Bearer {self._token()}"),), wait_for_ready=True)
+        metadata = [("authorization", f"Bearer {self._token()}")]
+        if self._heard is not None:
+            metadata.append((RESUME_METADATA, str(self._heard)))
+        call = self._stub.StreamOrders(metadata=metadata, wait_for_ready=True)
         # What was sent and not answered goes first, in its old order, under its old ids.
         self._queued.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
@@ -155,7 +163,9 @@ class OrderStream:
             self._filled.set()
         writer = asyncio.create_task(self._write(call))
         try:
-            await self._ask_for_open_orders()
+            if self._heard is None:
+                told = dict(await call.initial_metadata() or ()).get(SEQUENCE_METADATA)
+                self._heard = None if told is None else int(str(told))
             while True:
                 batch = await call.read()
                 if batch is aio.EOF:
@@ -180,16 +190,6 @@ class OrderStream:
             if batch.instructions:
                 await call.write(batch)
 
-    async def _ask_for_open_orders(self) -> None:
-        for followed in [each for each in self._followed.values() if each.state not in FINAL]:
-            view = await self._stub.GetOrder(
-                orders_pb2.GetOrderRequest(account=followed.order.account, client_order_id=followed.order.client_order_id),
-                metadata=(("authorization", f"Bearer {self._token()}"),),
-                timeout=5,
-            )
-            if view.cumulative_quantity >= followed.cumulative:
-                self._moved(followed, view.state, view.cumulative_quantity)
-
     # Receiving
 
     def _take(self, batch: orders_pb2.OrderEventBatch) -> None:
@@ -198,19 +198,26 @@ class OrderStream:
             if self._log is not None:
                 self._log.ack(pending.instruction, ack)
             if pending.instruction.HasField("place") and ack.order_id and ack.order_id not in self._followed:
-                self._followed[ack.order_id] = _Followed(pending.instruction.place, ack.state)
+                followed = self._followed[ack.order_id] = _Followed(pending.instruction.place, ack.state)
+                early = self._early.pop(ack.order_id, None)
+                if early is not None:
+                    self._moved(followed, early.state, early.cumulative_quantity)
             if not pending.answer.done():
                 pending.answer.set_result(ack)
+        if not self._in_flight and not self._queued:
+            self._early.clear()
         for report in batch.reports:
-            key = (report.order_id, report.exec_id)
-            if key in self._seen:
-                continue
-            self._seen.add(key)
+            if self._heard is not None:
+                if report.journal_sequence <= self._heard:
+                    continue
+                self._heard = report.journal_sequence
             if self._log is not None:
                 self._log.report(report)
             followed = self._followed.get(report.order_id)
             if followed is not None:
                 self._moved(followed, report.state, report.cumulative_quantity)
+            elif self._in_flight or self._queued:
+                self._early[report.order_id] = report
             if self._on_report is not None:
                 self._on_report(report)
 

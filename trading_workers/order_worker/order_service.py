@@ -14,6 +14,7 @@ from trading_workers.order_store import Order
 from trading_workers.order_worker import wire
 from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_stream import OrderStreamCall
 from trading_workers.orders import Answer, Caller, Instruction, Refusal
 from trading_workers.reasons import Reason
@@ -26,6 +27,7 @@ log = logging.getLogger("trading_workers.orders")
 SERVICE_NAME = "tradsys.v1.OrderService"
 STREAM_DOOR = "grpc-stream"
 UNARY_DOOR = "grpc"
+RESUME_METADATA = "tradsys-reports-after"
 DOORS_OF_PEOPLE = frozenset({"rest", "page", "command"})
 """Said by the platform's own doors in the metadata ``tradsys-door``."""
 
@@ -34,8 +36,16 @@ class OrderService:
     """Handlers take and give bytes, so that what cannot be parsed is refused with its code. `now` gives nanoseconds UTC."""
 
     def __init__(
-        self, *, path: OrderPath, commit: GroupCommit, streams: OpenStreams, tokens: TokenVerifier, now: Callable[[], int]
+        self,
+        *,
+        path: OrderPath,
+        commit: GroupCommit,
+        streams: OpenStreams,
+        missed: MissedReports,
+        tokens: TokenVerifier,
+        now: Callable[[], int],
     ) -> None:
+        self._missed = missed
         self._path = path
         self._commit = commit
         self._streams = streams
@@ -102,8 +112,15 @@ class OrderService:
         claims, caller = await self._identified(context, STREAM_DOOR)
         if not self._accepting:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "this worker is stopping")
-        call = OrderStreamCall(caller, claims.expires_at, self._commit, self._streams, self._now)
-        await call.serve(context)
+        after = str(dict(context.invocation_metadata() or ()).get(RESUME_METADATA, ""))
+        if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
+            await _refuse(
+                context, Refusal(Reason.MALFORMED_REQUEST, {"metadata": RESUME_METADATA, "expected": "a journal sequence"})
+            )
+        call = OrderStreamCall(
+            caller, claims.expires_at, commit=self._commit, streams=self._streams, missed=self._missed, now=self._now
+        )
+        await call.serve(context, reports_after=int(after) if after else None)
 
     async def _answer(self, context: Any, caller: Caller, instruction: Instruction) -> bytes:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

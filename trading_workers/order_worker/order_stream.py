@@ -11,15 +11,18 @@ from typing import Any
 import grpc
 
 from trading_workers.order_worker import wire
-from trading_workers.order_worker.event_queues import OpenStreams
+from trading_workers.order_worker.event_queues import EventQueue, OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.orders import Answer, Caller, Instruction
 from tradsys.mesh.grpc_server import abort_with_refusal
+from tradsys.v1 import orders_pb2 as pb
 
 END_OF_STREAM: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 log = logging.getLogger("trading_workers.stream")
 
+SEQUENCE_METADATA = "tradsys-journal-sequence"
 BATCHES_IN_FLIGHT = 16
 """Unanswered batches of one stream; the next is read when one is answered."""
 NS_PER_SECOND = 1_000_000_000
@@ -29,18 +32,44 @@ LAST_WORD_SECONDS = 5.0
 class OrderStreamCall:
     """`expires_at` (ns UTC) is the token's end: the stream then ends in order, and the client opens it again with a fresh token."""
 
-    def __init__(self, caller: Caller, expires_at: int, commit: GroupCommit, streams: OpenStreams, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        caller: Caller,
+        expires_at: int,
+        *,
+        commit: GroupCommit,
+        streams: OpenStreams,
+        missed: MissedReports,
+        now: Callable[[], int],
+    ) -> None:
         self._caller = caller
         self._expires_at = expires_at
         self._commit = commit
         self._streams = streams
+        self._missed = missed
         self._now = now
-        self._queue = streams.open(caller.tenant, caller.accounts)
         self._free = asyncio.Semaphore(BATCHES_IN_FLIGHT)
         self._refused: wire.WireRefused | None = None
+        self._queue: EventQueue
 
-    async def serve(self, context: Any) -> None:
-        """Returns when the client has finished or the token has expired; aborts for what the client must be told."""
+    async def serve(self, context: Any, *, reports_after: int | None) -> None:
+        """Returns when the client has finished or the token has expired; aborts for what the client must be told.
+
+        `reports_after`: the journal sequence up to which the client has all reports; what came later is sent first.
+        The initial metadata say from which sequence on this stream carries every report.
+        """
+        if reports_after is not None and reports_after > self._missed.last_sequence:
+            await context.abort(
+                grpc.StatusCode.DATA_LOSS, f"the journal ends at {self._missed.last_sequence}, before {reports_after}"
+            )
+        if reports_after is None:
+            self._queue = self._streams.open(self._caller.tenant, self._caller.accounts)
+            await context.send_initial_metadata(((SEQUENCE_METADATA, str(self._missed.last_sequence)),))
+        else:
+            await context.send_initial_metadata(((SEQUENCE_METADATA, str(reports_after)),))
+            async for reports in self._missed.after(self._caller, reports_after):
+                await context.write(pb.OrderEventBatch(reports=reports).SerializeToString())
+            self._queue = self._streams.open(self._caller.tenant, self._caller.accounts)
         reader = asyncio.create_task(self._read(context))
         writer = asyncio.create_task(self._write(context))
         cut = asyncio.create_task(self._queue.cut.wait())

@@ -18,6 +18,7 @@ from trading_workers.order_path import OrderPath
 from trading_workers.order_worker import wire
 from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_lines import OrderLines
 from trading_workers.order_worker.order_service import SERVICE_NAME, OrderService
 from trading_workers.order_worker.worker_journal import WorkerJournal
@@ -89,7 +90,12 @@ class Worker:
         )
         self._commit = GroupCommit(self._path, self._journal, self._lines, self._clock.now)
         self._service = OrderService(
-            path=self._path, commit=self._commit, streams=self._streams, tokens=tokens, now=self._clock.now
+            path=self._path,
+            commit=self._commit,
+            streams=self._streams,
+            missed=MissedReports(self._journal, self._path.state.store.find),
+            tokens=tokens,
+            now=self._clock.now,
         )
 
     def _open_journal(self, directory: Path, policy: SyncPolicy) -> tuple[WorkerJournal, Path]:
