@@ -15,7 +15,7 @@ from tradsys.embedded.redis_server import RedisServer
 from tradsys.embedded.server_home import Account
 
 # Children of one stage start together, when all of the stage before are ready; they stop together in the opposite order.
-SERVERS, VENUES, PUBLISHERS, WORKERS, PEOPLE, DEMONSTRATION = range(6)
+SERVERS, VENUES, PUBLISHERS, WORKERS, DEMONSTRATION = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
     def manage(name: str, stage: int, about: str, is_ready: Question, *arguments: str) -> Child:
         return python(name, stage, about, is_ready, str(REPOSITORY / "manage.py"), *arguments)
 
-    def says(name: str, text: str) -> Question:
-        return log_says(logs / f"{name}.log", text)
+    def says(name: str, *texts: str) -> Question:
+        return log_says(logs / f"{name}.log", *texts)
 
     web = configuration.web_address
     celery = ("-m", "celery", "--app", "tradsys.celery_app")
@@ -105,31 +105,51 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
             "market-data",
             WORKERS,
             "market data: books of both venues",
-            says("market-data", "market data is ready"),
+            says("market-data", *(f"{code}: market data line is up" for code in configuration.venues)),
             *("-m", "exchanges.market_data"),
         ),
-        manage("projector", PEOPLE, "projector of the journal", says("projector", "projector is ready"), "project_journal"),
+        manage("projector", WORKERS, "projector of the journal", says("projector", "projector is ready"), "project_journal"),
         python(
             "web",
-            PEOPLE,
+            WORKERS,
             f"web on {web}",
             answers_http(web, "/admin/login/", host=f"localhost:{web.port}"),
             *("-m", "uvicorn", "tradsys.asgi:application", "--host", web.host, "--port", str(web.port)),
             *("--ws", "websockets-sansio", "--loop", "uvloop", "--no-access-log", "--timeout-graceful-shutdown", "3"),
         ),
-        python("celery-worker", PEOPLE, "Celery worker", says("celery-worker", "ready."), *celery, "worker", "--concurrency", "1"),
+        python(
+            "celery-worker",
+            WORKERS,
+            "Celery worker",
+            says("celery-worker", "ready."),
+            *celery,
+            "worker",
+            "--loglevel",
+            "INFO",
+            "--concurrency",
+            "1",
+        ),
         python(
             "celery-beat",
-            PEOPLE,
+            WORKERS,
             "Celery beat",
             says("celery-beat", "beat: Starting"),
-            *(*celery, "beat", "--schedule", str(configuration.var / "run" / "celery-beat-schedule"), "--pidfile", ""),
+            *(
+                *celery,
+                "beat",
+                "--loglevel",
+                "INFO",
+                "--schedule",
+                str(configuration.var / "run" / "celery-beat-schedule"),
+                "--pidfile",
+                "",
+            ),
         ),
         python(
             "demo-liquidity",
             DEMONSTRATION,
             "outside members' orders at both venues",
-            says("demo-liquidity", "demo liquidity is ready"),
+            says("demo-liquidity", "demonstration liquidity on"),
             "-m",
             "exchanges.simulator.participants",
         ),

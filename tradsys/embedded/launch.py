@@ -16,7 +16,7 @@ from typing import IO, Any
 from tradsys.configuration import REPOSITORY, Configuration, environment_file
 from tradsys.embedded.addresses import PortPlan, addresses, write_addresses, write_environment
 from tradsys.embedded.banner import banner
-from tradsys.embedded.children import SERVERS, Child, children
+from tradsys.embedded.children import DEMONSTRATION, PUBLISHERS, SERVERS, VENUES, WORKERS, Child, children
 from tradsys.embedded.launch_lock import AlreadyLaunched, take_launch_lock
 from tradsys.embedded.left_behind import LeftBehindError, end_left_behind
 from tradsys.embedded.ports import NoFreePort
@@ -25,7 +25,7 @@ from tradsys.embedded.redis_server import RedisError, RedisServer
 from tradsys.embedded.secret_files import ensure_secrets
 from tradsys.embedded.server_home import ServerHomeError, prepare_server_home
 from tradsys.embedded.servers import server_pair, signal_on_parents_death
-from tradsys.embedded.supervision import MARK, ChildState, SupervisionError, Supervisor, inherited_environment, last_lines
+from tradsys.embedded.supervision import MARK, SupervisionError, Supervisor, inherited_environment, last_lines
 
 # Run once, in this order, when the servers are up and before anything that reads the database starts.
 PREPARATIONS: Mapping[str, str] = {
@@ -73,6 +73,7 @@ class Launch:
         self.began = time.monotonic()
         self.supervisor: Supervisor | None = None
         self.content: dict[str, Any] = {}
+        self._first_processes: dict[str, int] = {}
         self._lock: IO[str] | None = None
 
     def say(self, line: str) -> None:
@@ -96,11 +97,19 @@ class Launch:
         table = self._chosen(self.table(configuration, postgres, redis, logs))
         self.supervisor = supervisor = Supervisor(var=self.var, children=table)
         supervisor.start()
-        for stage in sorted({child.stage for child in table}):
-            self._start_stage(supervisor, [child for child in table if child.stage == stage])
-            if stage == SERVERS:
-                postgres.ensure_role_and_database()
-                self._prepare(logs)
+
+        def start(stage: int) -> list[Child]:
+            members = [child for child in table if child.stage == stage]
+            self._start_children(supervisor, members)
+            return members
+
+        self._await_children(supervisor, start(SERVERS))
+        postgres.ensure_role_and_database()
+        venues = start(VENUES)  # they need no tables, so they come up while the tables are made
+        self._prepare(logs)
+        self._await_children(supervisor, venues)
+        for stage in (PUBLISHERS, WORKERS, DEMONSTRATION):
+            self._await_children(supervisor, start(stage))
         processes = {name: state.pid for name, state in supervisor.states().items()}
         self.content = addresses(configuration, ports, processes, os.getpid())
         write_addresses(self.var, self.content)
@@ -164,17 +173,24 @@ class Launch:
             raise StartFailed(f"--without: there is no child {', '.join(sorted(unknown))}")
         return [child for child in table if child.name not in self.without]
 
-    def _start_stage(self, supervisor: Supervisor, stage: list[Child]) -> None:
-        for child in stage:
+    def _start_children(self, supervisor: Supervisor, members: list[Child]) -> None:
+        for child in members:
             supervisor.start_child(child.name)
-        waiting = {child.name: child for child in stage}
-        first: dict[str, ChildState] = {}
+        states = supervisor.states()
+        self._first_processes |= {child.name: states[child.name].pid for child in members}
+
+    def _await_children(self, supervisor: Supervisor, members: list[Child]) -> None:
+        """Return when all are ready; raises StartFailed when the first process of one is gone or one takes too long."""
+        waiting = {child.name: child for child in members}
         began = time.monotonic()
         while waiting:
             states = supervisor.states()
             for name, child in list(waiting.items()):
-                _refuse_failed(supervisor, child, states[name], first)
-                if states[name].is_alive and child.is_ready():
+                # The supervisor may have started another since: that the first one failed is still what has to be told.
+                if not states[name].is_alive or states[name].pid != self._first_processes[name]:
+                    status = states[name].exit_status
+                    raise _not_started(supervisor, child, f"ended with status {status}" if status else "ended")
+                if child.is_ready():
                     self.say(f"{child.about} is ready")
                     del waiting[name]
                 elif time.monotonic() - began > child.start_seconds:
@@ -182,25 +198,38 @@ class Launch:
             time.sleep(0.1 if waiting else 0)
 
     def _prepare(self, logs: Path) -> None:
-        for command, about in self.preparations.items():
-            log = logs / f"{command}.log"
-            with log.open("ab") as output:
-                finished = subprocess.run(
-                    [sys.executable, str(REPOSITORY / "manage.py"), command],
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=REPOSITORY,
-                    env=inherited_environment() | {"TRADSYS_VAR": str(self.var), "PYTHONUNBUFFERED": "1", MARK: str(self.var)},
-                    start_new_session=True,
-                    preexec_fn=signal_on_parents_death(signal.SIGKILL),
-                    check=False,
-                )
-            if finished.returncode != 0:
-                raise StartFailed(
-                    f"{about}: manage.py {command} failed with status {finished.returncode}; the end of {log}:\n{last_lines(log)}"
-                )
-            self.say(f"{about} are ready")
+        if not self.preparations:
+            return
+        log, running = logs / "preparation.log", "loading Django"
+        command = [sys.executable, "-m", "tradsys.preparation", *self.preparations]
+        with log.open("w", encoding="utf-8") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                cwd=REPOSITORY,
+                env=inherited_environment() | {"TRADSYS_VAR": str(self.var), "PYTHONUNBUFFERED": "1", MARK: str(self.var)},
+                start_new_session=True,
+                preexec_fn=signal_on_parents_death(signal.SIGKILL),
+            )
+            try:
+                for line in process.stdout or ():
+                    output.write(line)
+                    match line.split():
+                        case ["begin", name] if name in self.preparations:
+                            running = name
+                        case ["done", name] if name in self.preparations:
+                            self.say(f"{self.preparations[name]} are ready")
+                status = process.wait()
+            finally:
+                if process.poll() is None:  # interrupted
+                    process.kill()
+                    process.wait()
+        if status != 0:
+            raise StartFailed(f"preparation failed at {running} (status {status}); the end of {log}:\n{last_lines(log)}")
 
     def _stop_stage(self, names: list[str]) -> None:
         assert self.supervisor is not None
@@ -208,14 +237,6 @@ class Launch:
             self.supervisor.stop_children(names)
         except SupervisionError as error:
             self.say(str(error))
-
-
-def _refuse_failed(supervisor: Supervisor, child: Child, state: ChildState, first: dict[str, ChildState]) -> None:
-    """Raise StartFailed when the child's first process is gone, even if the supervisor has started another since."""
-    if state.is_alive and first.setdefault(child.name, state).pid == state.pid:
-        return
-    ending = f"ended with status {state.exit_status}" if state.exit_status else "ended"
-    raise _not_started(supervisor, child, ending)
 
 
 def _not_started(supervisor: Supervisor, child: Child, why: str) -> StartFailed:

@@ -72,13 +72,14 @@ def serves_grpc(address: Address) -> Question:
     return ask
 
 
-def log_says(log: Path, text: str) -> Question:
-    """Does the log hold `text`? (Every start begins new log files.)"""
+def log_says(log: Path, *texts: str) -> Question:
+    """Does the log hold every one of `texts`? (Every start begins new log files.)"""
 
     def ask() -> bool:
         try:
-            return text in log.read_text(encoding="utf-8", errors="replace")
+            written = log.read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return False
+        return all(text in written for text in texts)
 
     return ask

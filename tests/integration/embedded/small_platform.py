@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from tradsys.configuration import Configuration
-from tradsys.embedded.children import DEMONSTRATION, PEOPLE, WORKERS, Child, children
+from tradsys.embedded.children import DEMONSTRATION, PUBLISHERS, WORKERS, Child, children
 from tradsys.embedded.launch import Launch, parse, run
 from tradsys.embedded.postgres import Postgres
 from tradsys.embedded.readiness import answers_http
@@ -25,8 +25,8 @@ def table(failing: str, configuration: Configuration, postgres: Postgres, redis:
     own = [child for child in children(configuration, postgres, redis, logs) if child.name in ("postgres", "redis")]
     environment = {"TRADSYS_VAR": str(configuration.var)}
     for name, stage, address in [
-        ("first", WORKERS, configuration.web_address),
-        ("second", PEOPLE, configuration.order_workers["worker-1"]),
+        ("first", PUBLISHERS, configuration.web_address),
+        ("second", WORKERS, configuration.order_workers["worker-1"]),
     ]:
         command = (sys.executable, "-m", "http.server", "--bind", address.host, "--directory", str(logs), str(address.port))
         own.append(Child(name, stage, command, answers_http(address, "/"), f"{name} on {address}", environment))
