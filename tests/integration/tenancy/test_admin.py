@@ -46,7 +46,9 @@ def test_a_row_of_each_list_opens_and_its_new_form_where_there_is_one(operator_c
 def test_the_language_button_turns_the_admin_to_arabic_and_keeps_it(operator_client: Client) -> None:
     assert b"/language/setlang/" in operator_client.get("/admin/").content
     operator_client.post("/language/setlang/", {"language": "ar", "next": "/admin/"})
-    assert b'dir="rtl"' in operator_client.get("/admin/").content
+    page = operator_client.get("/admin/").content.decode()
+    assert 'dir="rtl"' in page
+    assert "المستأجرون" in page
 
 
 def test_an_operator_creates_a_tenant_that_works(operator_client: Client, client_on: Callable[..., Client]) -> None:
