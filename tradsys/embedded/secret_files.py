@@ -1,7 +1,11 @@
-"""Passwords and keys of one data folder, made at first start and kept in files that only their owner reads."""
+"""Passwords and keys of one data folder, made at first start and kept in files that only their owner reads.
+
+``python -m tradsys.embedded.secret_files --var DIR`` makes them without starting anything.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 from pathlib import Path
@@ -61,3 +65,9 @@ def _write_key_pair(folder: Path, name: str) -> None:
             "ascii"
         ),
     )
+
+
+if __name__ == "__main__":
+    _parser = argparse.ArgumentParser(prog="python -m tradsys.embedded.secret_files", description=__doc__)
+    _parser.add_argument("--var", type=Path, required=True, help="data folder")
+    ensure_secrets(_parser.parse_args().var.absolute() / "secrets")
