@@ -198,10 +198,10 @@ class OrderStream:
             if self._log is not None:
                 self._log.ack(pending.instruction, ack)
             if pending.instruction.HasField("place") and ack.order_id and ack.order_id not in self._followed:
-                followed = self._followed[ack.order_id] = _Followed(pending.instruction.place, ack.state)
+                self._followed[ack.order_id] = _Followed(pending.instruction.place, ack.state)
                 early = self._early.pop(ack.order_id, None)
                 if early is not None:
-                    self._moved(followed, early.state, early.cumulative_quantity)
+                    self._moved(self._followed[ack.order_id], early.state, early.cumulative_quantity)
             if not pending.answer.done():
                 pending.answer.set_result(ack)
         if not self._in_flight and not self._queued:
