@@ -29,7 +29,8 @@ _TRADING = _VIEWING | {Permission.PLACE_ORDERS, Permission.CANCEL_ORDERS}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.ADMINISTRATOR: _TRADING | {Permission.MANAGE_TENANT},
+        # Whoever sets the limits does not trade under them.
+        Role.ADMINISTRATOR: _VIEWING | {Permission.MANAGE_TENANT},
         Role.TRADER: _TRADING,
         Role.VIEWER: _VIEWING,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class SnapshotRevision(models.Model):
@@ -29,6 +30,8 @@ class PublishedSnapshot(models.Model):
     published_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("published configuration")
+        verbose_name_plural = _("published configurations")
         constraints = [models.UniqueConstraint(fields=["name", "revision"], name="published_snapshot_once")]
         ordering = ["name", "-revision"]
 

@@ -212,7 +212,10 @@ class Smoke:
             holdings = readers.database_holdings(connection, self.schemas())
         client = readers.client_ledger([self.notebook.path, self.heard, self.replayed])
         venue = readers.venue_ledger(self.platform.addresses["venue_admin"])
-        differences: list[Any] = compare([journal, client, venue, database])
+        ledgers = [journal, client, venue, database]
+        differences: list[Any] = compare(ledgers)
+        if not differences:
+            self.prove_that_a_missing_row_is_found(ledgers)
         for ledger in (journal, client, venue, database):
             differences += check_fills_against_orders(ledger)
         currency = {
@@ -224,6 +227,17 @@ class Smoke:
         differences += compare_holdings("cash", cash, holdings["cash_after"], ("fills", "database"))
         differences += compare_holdings("shares", shares, holdings["shares_after"], ("fills", "database"))
         return differences, journal
+
+    @staticmethod
+    def prove_that_a_missing_row_is_found(ledgers: list[Ledger]) -> None:
+        """Take one order, then one fill, out of each reader in turn: the comparison must notice each time."""
+        for ledger in ledgers:
+            rows: dict[Any, Any]
+            for rows in (ledger.orders, ledger.fills):
+                key, row = rows.popitem()
+                found = compare(ledgers)
+                rows[key] = row
+                assert found, f"the comparison does not notice that {ledger.reader} lacks {key}"
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:

@@ -29,8 +29,9 @@ def client_ledger(paths: Iterable[Path]) -> Ledger:
                 ledger.add_fill(FillFact(line["exec_id"], line["order_id"], line["last_quantity"], line["last_price"]))
         elif "order" in line and "refusal" in line:
             ledger.add_denial(DenialFact(line["account"], line["client_order_id"], line["refusal"]["code"]))
-        elif "order" in line and not line["duplicate"]:
-            sent[line["order_id"]] = {**line["order"], "state": line["state"]}
+        elif "order" in line:
+            # The first answer to reach the client may be a repetition: the one before was lost with its connection.
+            sent.setdefault(line["order_id"], {**line["order"], "state": line["state"]})
     for order_id, order in sent.items():
         report = last.get(order_id)
         ledger.add_order(

@@ -4,49 +4,51 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ProjectionCheckpoint',
+            name="ProjectionCheckpoint",
             fields=[
-                ('worker', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('epoch', models.BigIntegerField(default=0)),
-                ('sequence', models.BigIntegerField(default=0)),
-                ('advanced_at', models.DateTimeField(auto_now=True)),
+                ("worker", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("epoch", models.BigIntegerField(default=0)),
+                ("sequence", models.BigIntegerField(default=0)),
+                ("advanced_at", models.DateTimeField(auto_now=True)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('sequence__gte', 0)), name='checkpoint_sequence_not_negative')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("sequence__gte", 0)), name="checkpoint_sequence_not_negative")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PublishedSnapshot',
+            name="PublishedSnapshot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64)),
-                ('revision', models.BigIntegerField()),
-                ('signed_document', models.TextField(help_text='JSON of trading_workers.snapshot.documents.SignedDocument')),
-                ('committed_at', models.BigIntegerField(help_text='Nanoseconds UTC of the change that led to this revision')),
-                ('lease_until', models.BigIntegerField(help_text='Nanoseconds UTC')),
-                ('published_at', models.DateTimeField(auto_now_add=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=64)),
+                ("revision", models.BigIntegerField()),
+                ("signed_document", models.TextField(help_text="JSON of trading_workers.snapshot.documents.SignedDocument")),
+                ("committed_at", models.BigIntegerField(help_text="Nanoseconds UTC of the change that led to this revision")),
+                ("lease_until", models.BigIntegerField(help_text="Nanoseconds UTC")),
+                ("published_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name', '-revision'],
-                'constraints': [models.UniqueConstraint(fields=('name', 'revision'), name='published_snapshot_once')],
+                "ordering": ["name", "-revision"],
+                "constraints": [models.UniqueConstraint(fields=("name", "revision"), name="published_snapshot_once")],
             },
         ),
         migrations.CreateModel(
-            name='SnapshotRevision',
+            name="SnapshotRevision",
             fields=[
-                ('name', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('revision', models.BigIntegerField(default=0)),
+                ("name", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("revision", models.BigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('revision__gte', 0)), name='snapshot_revision_not_negative')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("revision__gte", 0)), name="snapshot_revision_not_negative")
+                ],
             },
         ),
     ]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trading_workers.pages import usage, views
+from trading_workers.pages import accounts, usage, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -11,5 +11,7 @@ urlpatterns = [
     path("trade/orders", views.place, name="trading_place"),
     path("trade/orders/cancel", views.cancel, name="trading_cancel"),
     path("trade/candles", views.candles, name="trading_candles"),
+    path("accounts", accounts.accounts, name="accounts"),
+    path("accounts/<str:code>", accounts.change, name="accounts_change"),
     path("usage", usage.dashboard, name="usage"),
 ]

@@ -76,6 +76,8 @@ def home(request: HttpRequest) -> HttpResponse:
     membership = membership_of_request(request)
     if membership is None:
         return redirect("sign_in")
+    if may(membership.role, Permission.MANAGE_TENANT):
+        return redirect("accounts")
     return redirect("trading" if may(membership.role, Permission.PLACE_ORDERS) else "usage")
 
 

@@ -15,7 +15,7 @@ def test_every_role_is_written_out() -> None:
     ("role", "permission", "answer"),
     [
         ("administrator", "manage-tenant", True),
-        ("administrator", "place-orders", True),
+        ("administrator", "place-orders", False),
         ("trader", "place-orders", True),
         ("trader", "cancel-orders", True),
         ("trader", "manage-tenant", False),
