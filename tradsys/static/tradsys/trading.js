@@ -59,15 +59,19 @@
     change.textContent = quote.change_pct === null || quote.change_pct === undefined ? "" : quote.change_pct + "%";
     change.className = "figure " + (String(quote.change_pct || "").startsWith("-") ? "down" : "up");
     document.getElementById("head-volume").textContent = blank(quote.volume);
+    const price = document.getElementById("id_price");
+    if (price.value === "" && document.activeElement !== price) {
+      price.value = quote.last || quote.bid || quote.ask || "";
+    }
     if (series && quote.last) {
-      const price = Number(quote.last);
+      const last = Number(quote.last);
       const time = Math.floor(Date.now() / 60000) * 60;
       if (!lastBar || time > lastBar.time) {
-        lastBar = { time: time, open: price, high: price, low: price, close: price };
+        lastBar = { time: time, open: last, high: last, low: last, close: last };
       } else {
-        lastBar.close = price;
-        lastBar.high = Math.max(lastBar.high, price);
-        lastBar.low = Math.min(lastBar.low, price);
+        lastBar.close = last;
+        lastBar.high = Math.max(lastBar.high, last);
+        lastBar.low = Math.min(lastBar.low, last);
       }
       series.update(lastBar);
     }
@@ -178,8 +182,9 @@
     document.getElementById("head-exchange").textContent = row.dataset.exchange;
     document.getElementById("head-last").textContent = "–";
     document.getElementById("head-change").textContent = "";
+    const verdict = row.querySelector('[data-cell="sharia"]');
     document.getElementById("head-sharia").replaceChildren(
-      ...Array.from(row.querySelector('[data-cell="sharia"]').childNodes, (node) => node.cloneNode(true)),
+      ...(verdict.hidden ? [] : Array.from(verdict.childNodes, (node) => node.cloneNode(true))),
     );
     document.getElementById("id_instrument").value = key;
     document.getElementById("ticket-symbol").textContent = row.dataset.symbol + " · " + row.dataset.exchange;
