@@ -79,11 +79,12 @@ $(DEVELOPMENT): requirements/development.lock | $(PYTHON)
 	@$(call install,development)
 	@touch $(RUNTIME)
 
-# Every version and hash is in the lock, so pip resolves nothing; its own lines are turned into one that counts.
+# Every version and hash is in the lock, so pip resolves nothing; its own lines are turned into one that counts, and its warnings
+# (about folders of the machine's own configuration) are left out. Errors stay.
 define install
 echo "Installing the $(1) dependencies ($$(grep -c '^[a-z].*==' requirements/$(1).lock) packages)"; \
 $(PYTHON) -m pip install --no-deps --require-hashes --progress-bar off -r requirements/$(1).lock \
-    | awk '/^Collecting/ { count++; if (count % 10 == 0) print "  " count " fetched"; fflush() } /^Installing/ { print "  unpacking" } /^ERROR/'; \
+    2> >(grep -v '^WARNING: ' >&2) | awk '/^Collecting/ { count++; if (count % 10 == 0) print "  " count " fetched"; fflush() } /^Installing/ { print "  unpacking" } /^ERROR/'; \
 touch $(VENV)/$(1).installed
 endef
 

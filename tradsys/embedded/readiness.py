@@ -58,8 +58,11 @@ def answers_http(address: Address, path: str, *, host: str | None = None) -> Que
 
 def serves_grpc(address: Address) -> Question:
     """Does the standard gRPC health service at `address` say SERVING?"""
+    accepts = listening(address)
 
     def ask() -> bool:
+        if not accepts():  # a channel costs far more than a refused connection
+            return False
         with grpc.insecure_channel(str(address)) as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(
