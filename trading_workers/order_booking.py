@@ -67,7 +67,7 @@ class OrderBooking:
             held=payload.quantity,
             venue_order_id="",
             cancel_id=0,
-            exec_ids=[],
+            exec_ids=(),
         )
         self.ledger.reserve(order, order.quantity)
         self.store.add(order)

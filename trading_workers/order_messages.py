@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from exchanges.prices import price_to_text
@@ -21,6 +22,11 @@ _TIME_IN_FORCE: Final = {
 }
 
 
+@lru_cache(maxsize=65_536)
+def _price(micros: int) -> tuple[int, bytes]:
+    return 44, price_to_text(micros).encode()
+
+
 def new_order_single(order: Order, mic: str, transact_time: bytes) -> list[FixField]:
     """``transact_time`` is a UTCTimestamp. A market order has no price (44)."""
     fields = [
@@ -35,7 +41,7 @@ def new_order_single(order: Order, mic: str, transact_time: bytes) -> list[FixFi
         _TYPE[order.type],
     ]
     if order.type is OrderType.LIMIT:
-        fields.append((44, price_to_text(order.price).encode()))
+        fields.append(_price(order.price))
     fields.append(_TIME_IN_FORCE[order.time_in_force])
     return fields
 

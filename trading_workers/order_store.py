@@ -44,7 +44,7 @@ class Order(msgspec.Struct, array_like=True, kw_only=True, gc=False):
     venue_order_id: str
     cancel_id: int
     """Wire number of its latest cancel; 0 when none was sent."""
-    exec_ids: list[str]
+    exec_ids: tuple[str, ...]
 
     @property
     def standing(self) -> Standing:

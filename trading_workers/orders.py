@@ -16,27 +16,33 @@ MAX_BATCH = 500
 """Instructions in one batch."""
 
 
-class Side(StrEnum):
+class Name(StrEnum):
+    """A name that is a key in the tables of the order path: the hash of its text, not of ``Enum``, which is Python code."""
+
+    __hash__ = str.__hash__
+
+
+class Side(Name):
     UNSPECIFIED = "UNSPECIFIED"
     """Nothing, or a value this version does not know: refused as malformed."""
     BUY = "BUY"
     SELL = "SELL"
 
 
-class OrderType(StrEnum):
+class OrderType(Name):
     UNSPECIFIED = "UNSPECIFIED"
     MARKET = "MARKET"
     LIMIT = "LIMIT"
 
 
-class TimeInForce(StrEnum):
+class TimeInForce(Name):
     UNSPECIFIED = "UNSPECIFIED"
     DAY = "DAY"
     IMMEDIATE_OR_CANCEL = "IMMEDIATE_OR_CANCEL"
     FILL_OR_KILL = "FILL_OR_KILL"
 
 
-class OrderState(StrEnum):
+class OrderState(Name):
     """FIX 4.4 names (OrdStatus, tag 39). DENIED is ours: refused before anything was sent to the venue."""
 
     PENDING_NEW = "PENDING_NEW"
@@ -114,7 +120,7 @@ class Answer(msgspec.Struct, kw_only=True):
     duplicate: bool = False
 
 
-class ExecutionKind(StrEnum):
+class ExecutionKind(Name):
     """What a venue's execution report says happened (ExecType, tag 150)."""
 
     NEW = "NEW"

@@ -20,14 +20,16 @@ class RateLimits:
         """Tell whether one more order may pass at ``now``."""
         if per_second <= 0:
             return False
-        # A clock that stepped back must not lock a tenant out for as long as the step.
-        ahead = min(self._full_at.get(tenant, 0) - now, _SECOND)
-        return ahead + _SECOND // per_second <= _SECOND
+        return self._start(tenant, now) + _SECOND // per_second <= now + _SECOND
 
     def take(self, tenant: str, per_second: int, now: int) -> None:
         """Count one order that ``allows`` let pass."""
-        full_at = min(max(self._full_at.get(tenant, 0), now), now + _SECOND)
-        self._full_at[tenant] = full_at + _SECOND // per_second
+        self._full_at[tenant] = self._start(tenant, now) + _SECOND // per_second
+
+    def _start(self, tenant: str, now: int) -> int:
+        full_at = self._full_at.get(tenant, 0)
+        # More than a second ahead means that the clock stepped back: that must not lock the tenant out for as long.
+        return full_at if now < full_at <= now + _SECOND else now
 
 
 class DailyCounts:

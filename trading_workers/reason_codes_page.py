@@ -36,9 +36,8 @@ def page() -> str:
     for stage, title in STAGES.items():
         reasons = sorted((reason for reason in Reason if reason.number // 100 == stage), key=lambda reason: reason.number)
         parts.append(f"## {stage}xx: {title}\n")
-        parts.append("| number | code | HTTP status | rule |\n| ---: | --- | ---: | --- |")
-        parts[-1] += "".join(f"\n| {reason.number} | `{reason.name}` | {reason.http_status} | {reason.rule} |" for reason in reasons)
-        parts[-1] += "\n"
+        rows = [f"| {reason.number} | `{reason.name}` | {reason.http_status} | {reason.rule} |" for reason in reasons]
+        parts.append("\n".join(["| number | code | HTTP status | rule |", "| ---: | --- | ---: | --- |", *rows, ""]))
     return "\n".join(parts)
 
 

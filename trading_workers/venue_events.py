@@ -169,7 +169,7 @@ class VenueEvents:
         order.state, order.remembered = standing
         order.cumulative, order.leaves = payload.cumulative, payload.leaves
         order.venue_order_id = payload.venue_order_id or order.venue_order_id
-        order.exec_ids.append(payload.exec_id)
+        order.exec_ids += (payload.exec_id,)
         if not standing.is_open:
             if was_open:
                 self._store.remove(order)
@@ -182,7 +182,7 @@ class VenueEvents:
         if not order.standing.is_open:
             self._store.take_ended(order.order_id)
             self._store.add(order)
-        order.exec_ids.pop()
+        order.exec_ids = order.exec_ids[:-1]
         if payload.last_quantity:
             self._ledger.settle(order, -payload.last_quantity, payload.last_price)
         standing, order.cumulative, order.leaves, held, order.venue_order_id = before

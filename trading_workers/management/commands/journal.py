@@ -49,7 +49,6 @@ class Command(BaseCommand):
             f"{worker}: {found.records} records in {found.segments} segments are good, up to sequence {found.last_sequence} "
             f"of epoch {found.last_epoch}"
         )
-        if found.torn is not None:
-            self.stdout.write(
-                f"{worker}: {found.torn.discarded} bytes of an unfinished batch at offset {found.torn.offset} of {found.torn.path.name}"
-            )
+        torn = found.torn
+        if torn is not None:
+            self.stdout.write(f"{worker}: {torn.discarded} bytes of an unfinished batch at offset {torn.offset} of {torn.path.name}")
