@@ -14,8 +14,6 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from exchanges.api import PHASE_RULES, Phase
 from trading_workers.orders import OrderType, TimeInForce
 from trading_workers.snapshot.documents import (
@@ -205,11 +203,28 @@ class TenantView:
         return None if verdicts is None else verdicts.get(instrument)
 
 
-class ConfigurationView(msgspec.Struct, frozen=True):
-    """What one tenant's order is decided against."""
+class ConfigurationView:
+    """What one tenant's order is decided against.
 
-    platform: PlatformView
-    tenant: TenantView
+    It remembers for which account, instrument and door all of ``checks.decision.STANDING`` passed. As neither document
+    ever changes, that holds while both leases and the licence do.
+    """
+
+    __slots__ = ("_cleared", "_since", "_until", "platform", "tenant")
+
+    def __init__(self, platform: PlatformView, tenant: TenantView) -> None:
+        self.platform = platform
+        self.tenant = tenant
+        self._cleared: set[tuple[str, str, str, str]] = set()
+        self._since = tenant.licence.valid_from
+        self._until = min(platform.lease_until, tenant.lease_until, tenant.licence.valid_until)
+
+    def is_cleared(self, account: str, exchange: str, symbol: str, door: str, now: int) -> bool:
+        return self._since <= now < self._until and (account, exchange, symbol, door) in self._cleared
+
+    def clear(self, account: str, exchange: str, symbol: str, door: str) -> None:
+        """Every standing check has passed at an instant within the leases and the licence."""
+        self._cleared.add((account, exchange, symbol, door))
 
 
 UNKNOWN_ACCOUNT: Final = AccountEntry(

@@ -53,6 +53,33 @@ CHECKS: Final[tuple[Check, ...]] = (
 )
 
 
+STANDING: Final[frozenset[Check]] = frozenset({
+    licence.configuration_fresh,
+    identity.account_known,
+    identity.account_active,
+    licence.licence_present,
+    licence.licence_started,
+    licence.licence_not_expired,
+    licence.licence_active,
+    licence.door_licensed,
+    licence.exchange_licensed,
+    licence.asset_type_licensed,
+    licence.sharia_licensed,
+    instrument.instrument_known,
+    instrument.instrument_tradable,
+    instrument.reference_data_signed,
+    price.reference_price_known,
+    regulator.investor_id_present,
+    sharia.verdict_given,
+    sharia.instrument_compliant,
+    risk.no_kill_switch,
+})  # fmt: skip
+"""Checks that look only at the configuration, the door, the account and the instrument, and at the time only to compare
+it with the leases and the licence: until one of those ends, what they let pass once they let pass again."""
+
+_PER_ORDER: Final = tuple(check for check in CHECKS if check not in STANDING)
+
+
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     line: str
     mic: str
@@ -76,14 +103,17 @@ def check_caller(caller: Caller, instruction: Instruction) -> Refusal | None:
 def decide(
     caller: Caller, view: ConfigurationView | None, state: WorkerState, order: NewOrder, now: int
 ) -> Accepted | Refusal:
-    """Run the checks in order; the first refusal is the answer. Changes nothing."""
+    """The first refusal in the order of ``CHECKS`` is the answer. Changes nothing but the view's memory of what it cleared."""
     if view is None:
         return refuse(Reason.CONFIGURATION_MISSING, tenant=caller.tenant)
     subject = candidate(caller, view, state, order, now)
-    for check in CHECKS:
+    cleared = view.is_cleared(order.account, order.exchange, order.symbol, caller.door, now)
+    for check in _PER_ORDER if cleared else CHECKS:
         refusal = check(subject)
         if refusal is not None:
             return refusal
+    if not cleared:
+        view.clear(order.account, order.exchange, order.symbol, caller.door)
     line = route.chosen_line(subject)
     if line is None:
         return refuse(Reason.NO_ROUTE, exchange=order.exchange)
