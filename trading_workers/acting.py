@@ -6,6 +6,7 @@ import time
 
 from tenants.models import Membership
 from tenants.tokens import issue_order_token
+from trading_workers.client.errors import OrderPathUnavailable
 from trading_workers.client.gateway import OrderGateway
 from tradsys.configuration import Configuration
 
@@ -16,9 +17,11 @@ _tokens: dict[tuple[int, str, str], tuple[str, float]] = {}
 
 
 def gateway_for(membership: Membership, *, door: str) -> OrderGateway:
-    """``door`` is kept with each order: "rest", "page" or "command"."""
+    """``door`` is kept with each order: "rest", "page" or "command". Raises OrderPathUnavailable when no worker is configured."""
     configuration = Configuration.from_environment()
-    address = next(iter(configuration.order_workers.values()))
+    address = next(iter(configuration.order_workers.values()), None)
+    if address is None:
+        raise OrderPathUnavailable("TRADSYS_ORDER_WORKERS names no order worker")
     return OrderGateway(str(address), _token(membership), door=door)
 
 

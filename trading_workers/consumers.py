@@ -14,8 +14,9 @@ import logging
 import re
 import time
 
-from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db import DatabaseError
 from django.urls import path
 
 from tenants.models import Membership
@@ -64,7 +65,7 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.writer: asyncio.Task[None] | None = None
         user = self.scope.get("user")
         signed_in = user is not None and user.is_authenticated
-        membership = await sync_to_async(membership_of)(user=user) if signed_in else None
+        membership = await database_sync_to_async(membership_of)(user=user) if signed_in else None
         await self.accept()
         if membership is None:
             await self.close(code=NOT_SIGNED_IN, reason="Sign in on this host first.")
@@ -92,8 +93,15 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             else:
                 await self._unsubscribe(channel)
         except ChannelRefused as refusal:
-            answer = {"type": "error", "channel": channel, "code": refusal.code, "detail": refusal.detail}
-            self.subscriber.put(json.dumps(answer))
+            self._answer_error(channel, refusal.code, refusal.detail)
+        except NothingPublished as error:
+            self._answer_error(channel, "CONFIGURATION_MISSING", str(error))
+        except DatabaseError:
+            log.exception("%s could not be subscribed to", channel)
+            self._answer_error(channel, "TEMPORARILY_UNAVAILABLE", "The database does not answer; ask again in a moment.")
+
+    def _answer_error(self, channel: str | None, code: str, detail: str) -> None:
+        self.subscriber.put(json.dumps({"type": "error", "channel": channel, "code": code, "detail": detail}))
 
     @staticmethod
     def _read(text: str | None) -> tuple[str, str]:
@@ -114,17 +122,17 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _subscribe(self, channel: str) -> None:
         if channel not in self.topics and len(self.topics) >= SUBSCRIPTION_LIMIT:
             raise ChannelRefused("TOO_MANY_SUBSCRIPTIONS", f"A connection holds at most {SUBSCRIPTION_LIMIT} channels.")
-        topic = await sync_to_async(self._permitted_topic)(channel)
-        self.topics[channel] = topic
+        topic = await database_sync_to_async(self._permitted_topic)(channel)
 
         async def snapshot() -> str:
             if channel == "orders":
-                return await sync_to_async(self._orders)()
+                return await database_sync_to_async(self._orders)()
             if channel == "licence":
-                return await sync_to_async(self._licence)()
+                return await database_sync_to_async(self._licence)()
             return await hub().last(topic)
 
         await hub().subscribe(topic, channel, self.subscriber, snapshot)
+        self.topics[channel] = topic
 
     async def _unsubscribe(self, channel: str) -> None:
         topic = self.topics.pop(channel, None)
@@ -154,11 +162,8 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _market_topic(self, channel: str, exchange: str, symbol: str) -> str:
         if not may(self.membership.role, Permission.SEE_MARKET):
             raise ChannelRefused("ROLE_NOT_PERMITTED", "Your role may not see market data.")
-        try:
-            listed = any(each.exchange == exchange and each.symbol == symbol for each in platform_document().instruments)
-            licence = tenant_document(self.slug).licence
-        except NothingPublished as error:
-            raise ChannelRefused("CONFIGURATION_MISSING", str(error)) from error
+        listed = any(each.exchange == exchange and each.symbol == symbol for each in platform_document().instruments)
+        licence = tenant_document(self.slug).licence
         if not listed:
             raise ChannelRefused("UNKNOWN_CHANNEL", f"{exchange} lists no instrument {symbol}.")
         now = time.time_ns()

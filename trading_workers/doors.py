@@ -45,7 +45,7 @@ def order_from_fields(fields: Mapping[str, Any]) -> orders_pb2.NewOrder:
 
     Raises :class:`~trading_workers.client.errors.OrderRefused`.
     """
-    _only(fields, ORDER_FIELDS)
+    only_fields(fields, ORDER_FIELDS)
     order_type = _choice(fields, "type", orders_pb2.OrderType, default="LIMIT")
     return orders_pb2.NewOrder(
         client_order_id=_text(fields, "client_order_id", 36),
@@ -62,7 +62,7 @@ def order_from_fields(fields: Mapping[str, Any]) -> orders_pb2.NewOrder:
 
 def cancel_from_fields(fields: Mapping[str, Any]) -> orders_pb2.CancelRequest:
     """Raises :class:`~trading_workers.client.errors.OrderRefused`."""
-    _only(fields, CANCEL_FIELDS)
+    only_fields(fields, CANCEL_FIELDS)
     return orders_pb2.CancelRequest(
         account=_text(fields, "account", 64),
         client_order_id=_text(fields, "client_order_id", 36),
@@ -70,10 +70,16 @@ def cancel_from_fields(fields: Mapping[str, Any]) -> orders_pb2.CancelRequest:
     )
 
 
-def _only(fields: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def only_fields(fields: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises the refusal ``UNKNOWN_FIELD`` for a name that is not in ``known``."""
     for name in fields:
         if name not in known:
-            raise refused(Reason.UNKNOWN_FIELD, field=str(name)[:64], known=", ".join(known))
+            raise refused(Reason.UNKNOWN_FIELD, field=_printable(str(name)[:64]), known=", ".join(known))
+
+
+def _printable(text: str) -> str:
+    """A JSON name may hold half a surrogate pair, which no answer in UTF-8 can repeat."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _malformed(name: str, expected: str, value: Any) -> OrderRefused:

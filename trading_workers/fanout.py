@@ -39,6 +39,11 @@ class Subscriber:
         self._frames.append(frame)
         self._filled.set()
 
+    def move_to(self, other: Subscriber) -> None:
+        """Hand every waiting frame on."""
+        while self._frames:
+            other.put(self._frames.popleft())
+
     async def take(self) -> str:
         while not self._frames:
             self._filled.clear()
@@ -82,12 +87,17 @@ class Hub:
                 log.warning("Redis is away; %s will follow when it is back", topic)
             self._listen()
         entry.subscribers.discard(subscriber)
-        # Updates that arrive while the snapshot is read are in it or follow it: the number is taken before the reading.
-        sequence = entry.sequence
-        data = await snapshot()
+        # Updates that arrive while the snapshot is read are kept aside and follow it, so that none is missing between the two.
+        sequence, meanwhile = entry.sequence, Subscriber()
+        entry.subscribers.add(meanwhile)
+        try:
+            data = await snapshot()
+        except BaseException:
+            await self.unsubscribe(topic, meanwhile)
+            raise
+        entry.subscribers.discard(meanwhile)
         subscriber.put(frame(entry.name, "snapshot", sequence, data))
-        if entry.sequence != sequence:
-            subscriber.put(frame(entry.name, "snapshot", entry.sequence, await snapshot()))
+        meanwhile.move_to(subscriber)
         entry.subscribers.add(subscriber)
 
     async def unsubscribe(self, topic: str, subscriber: Subscriber) -> None:

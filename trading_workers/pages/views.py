@@ -86,13 +86,13 @@ def home(request: HttpRequest) -> HttpResponse:
 def desk(request: HttpRequest) -> HttpResponse:
     membership = _membership(request)
     try:
-        document, instruments = tenant_document(membership.tenant.slug), platform_document().instruments
+        document, platform = tenant_document(membership.tenant.slug), platform_document()
     except NothingPublished:
         return render(request, "trading/not_ready.html", _navigation(membership), status=503)
     licence = document.licence
     exchanges = {each.removeprefix("exchange:") for each in licence.features if each.startswith("exchange:")} if licence else set()
     board = next((account.sharia_board for account in document.accounts if account.sharia_board), None)
-    shown = [each for each in instruments if each.tradable and each.reference_signed and each.exchange in exchanges]
+    shown = [each for each in platform.instruments if each.tradable and each.reference_signed and each.exchange in exchanges]
     return render(
         request,
         "trading/desk.html",
@@ -101,7 +101,7 @@ def desk(request: HttpRequest) -> HttpResponse:
             "page": "trading",
             "instruments": _quote_rows(shown, document, board),
             "screened": board is not None,
-            "demo": any("DEMO" in interval.label for each in platform_document().exchanges for interval in each.intervals),
+            "demo": any("DEMO" in interval.label for each in platform.exchanges for interval in each.intervals),
             "licence": _licence_badge(licence),
             "may_trade": may(membership.role, Permission.PLACE_ORDERS),
             "accounts": _accounts(membership),
@@ -173,7 +173,10 @@ def candles(request: HttpRequest) -> JsonResponse:
     The chart's script works in floating point; these figures are for the eye and go nowhere else.
     """
     instrument = request.GET.get("instrument", "")
-    known = {each.key for each in platform_document().instruments}
+    try:
+        known = {each.key for each in platform_document().instruments}
+    except NothingPublished:
+        return JsonResponse({"code": "CONFIGURATION_MISSING"}, status=503)
     if instrument not in known:
         return JsonResponse({"code": "INSTRUMENT_UNKNOWN"}, status=404)
     client = redis.Redis.from_url(Configuration.from_environment().redis_url, decode_responses=True, socket_timeout=2)

@@ -47,6 +47,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
         )
     if isinstance(error, Http404 | exceptions.NotFound):
         return problem(404, "NOT_FOUND", "There is nothing at this address for you.")
+    if isinstance(error, exceptions.PermissionDenied) and str(error.detail).startswith("CSRF Failed"):
+        return problem(403, "CSRF_FAILED", str(error.detail))
     if isinstance(error, PermissionDenied | exceptions.PermissionDenied):
         return problem(403, Reason.ROLE_NOT_PERMITTED.name, str(error) or Reason.ROLE_NOT_PERMITTED.rule)
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from exchanges.prices import price_to_text
@@ -12,6 +13,7 @@ TYPES = ("LIMIT", "MARKET")
 TIMES_IN_FORCE = ("DAY", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL")
 
 
+@extend_schema_field({"type": "string", "nullable": True, "example": "139.50"})
 class MicrosField(serializers.Field):  # type: ignore[type-arg]
     """int64 millionths as decimal text; null for a market order's zero."""
 

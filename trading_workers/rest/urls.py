@@ -3,11 +3,12 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView
 
-from trading_workers.rest.views import CancelView, OrdersView, OrderView
+from trading_workers.rest.views import CancelView, NoSuchAddressView, OrdersView, OrderView
 
 urlpatterns = [
     path("api/v1/schema", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/v1/orders", OrdersView.as_view(), name="api_orders"),
     path("api/v1/orders/<str:account>/<str:client_order_id>", OrderView.as_view(), name="api_order"),
     path("api/v1/orders/<str:account>/<str:client_order_id>/cancel", CancelView.as_view(), name="api_cancel"),
+    path("api/<path:address>", NoSuchAddressView.as_view(), name="api_nothing"),
 ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import NotFound, PermissionDenied
-from rest_framework.pagination import CursorPagination
+from rest_framework.exceptions import APIException, MethodNotAllowed, NotFound, ParseError, PermissionDenied
+from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,7 +21,7 @@ from tenants.roles import Permission, may
 from trading_workers.acting import gateway_for, visible_accounts
 from trading_workers.blotter import selectors as blotter
 from trading_workers.client.order_log import ack_fields
-from trading_workers.doors import cancel_from_fields, new_client_order_id, order_from_fields, refused
+from trading_workers.doors import cancel_from_fields, new_client_order_id, only_fields, order_from_fields, refused
 from trading_workers.reasons import Reason
 from trading_workers.rest import problems
 from trading_workers.rest.authentication import AUTHENTICATION
@@ -32,9 +33,21 @@ from trading_workers.rest.serializers import (
     ProblemSerializer,
 )
 
+_NANOSECONDS = re.compile(r"[0-9]{1,19}")
+
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="Used as client_order_id where the body has none"
 )
+
+
+LONGEST_BODY = 64 * 1024
+"""Bytes; an order has less than one thousand."""
+
+
+class BodyTooLong(APIException):
+    status_code = 413
+    default_code = Reason.MALFORMED_REQUEST.name
+    default_detail = f"A body has at most {LONGEST_BODY} bytes."
 
 
 class TenantView(APIView):
@@ -52,6 +65,8 @@ class TenantView(APIView):
         # An API key has set the user on DRF's request only; the membership is read for that user.
         django_request.user = request.user
         membership = membership_of_request(django_request)
+        if request.method not in self.permissions and request.method not in ("HEAD", "OPTIONS"):
+            raise MethodNotAllowed(str(request.method))
         permission = self.permissions.get(str(request.method))
         if membership is None or permission is None or not may(membership.role, permission):
             raise PermissionDenied
@@ -59,11 +74,17 @@ class TenantView(APIView):
 
 
 def fields_of(request: Request) -> dict[str, Any]:
-    """The JSON object of the body. Raises the refusal ``MALFORMED_REQUEST`` for any other JSON."""
-    if not isinstance(request.data, dict):
-        found = json.dumps(request.data)[:80]
+    """The JSON object of the body. Raises the refusal ``MALFORMED_REQUEST`` for any other JSON, BodyTooLong, ParseError."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > LONGEST_BODY:
+        raise BodyTooLong
+    try:
+        data = request.data
+    except RecursionError as error:
+        raise ParseError("nested too deeply") from error
+    if not isinstance(data, dict):
+        found = json.dumps(data)[:80]
         raise refused(Reason.MALFORMED_REQUEST, field="body", expected="a JSON object", found=found)
-    return dict(request.data)
+    return dict(data)
 
 
 def with_identity(request: Request, fields: dict[str, Any]) -> dict[str, Any]:
@@ -77,6 +98,13 @@ class NewestFirst(CursorPagination):
     max_page_size = 500
     page_size_query_param = "page_size"
     ordering = ("-accepted_at", "-id")
+
+    def decode_cursor(self, request: Request) -> Cursor | None:
+        """Raises NotFound for a cursor that this list never gave out."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None and not _NANOSECONDS.fullmatch(cursor.position):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 class OrdersView(TenantView):
@@ -112,8 +140,10 @@ class OrderView(TenantView):
     @extend_schema(operation_id="get_order", responses={200: OrderSerializer, (404, problems.CONTENT_TYPE): ProblemSerializer})
     def get(self, request: Request, account: str, client_order_id: str) -> Response:
         accounts = visible_accounts(self.membership)
+        if not (account + client_order_id).isprintable() or (accounts is not None and account not in accounts):
+            raise NotFound
         order = blotter.order_by_client_id(account=account, client_order_id=client_order_id)
-        if order is None or (accounts is not None and account not in accounts):
+        if order is None:
             raise NotFound
         return Response(OrderSerializer(order).data)
 
@@ -128,7 +158,18 @@ class CancelView(TenantView):
         responses={202: AckSerializer, (409, problems.CONTENT_TYPE): ProblemSerializer},
     )
     def post(self, request: Request, account: str, client_order_id: str) -> Response:
-        fields = with_identity(request, fields_of(request))
+        fields = fields_of(request)
+        only_fields(fields, ("client_order_id",))
+        fields = with_identity(request, fields)
         fields |= {"account": account, "orig_client_order_id": client_order_id}
         ack = gateway_for(self.membership, door="rest").cancel(cancel_from_fields(fields))
         return Response(AckSerializer(ack_fields(ack)).data, status=202)
+
+
+class NoSuchAddressView(TenantView):
+    """Every other address below ``/api/``: a program gets the problem it can read, not the site's page."""
+
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound

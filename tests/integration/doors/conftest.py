@@ -1,0 +1,58 @@
+"""A tenant with published configuration, rows in its blotter, and keys of programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tenants.models import ApiKey, Tenant
+
+
+@pytest.fixture(autouse=True)
+def documents_and_tokens_are_not_remembered() -> Iterator[None]:
+    """The process remembers opened documents by revision; a rolled back database gives the same numbers out again."""
+    from trading_workers import acting
+    from trading_workers.snapshot import published
+
+    published._opened.clear()
+    acting._tokens.clear()
+    yield
+    published._opened.clear()
+    acting._tokens.clear()
+
+
+@pytest.fixture
+def publish_alpha(db: None) -> Callable[[], None]:
+    """Loads the demonstration market, licenses alpha for EGX only, and publishes both documents as the relay does."""
+
+    def publish_both() -> None:
+        from tests.integration.doors.rows import prepare_market, publish_documents
+
+        prepare_market("alpha")
+        publish_documents("alpha")
+
+    return publish_both
+
+
+@pytest.fixture
+def issue_key(db: None) -> Callable[..., tuple[ApiKey, str]]:
+    """`issue_key(tenant, "alpha-trader")` → the key's row and its text."""
+
+    def issue(tenant: Tenant, username: str, *, days: int = 1) -> tuple[ApiKey, str]:
+        from django.utils import timezone
+
+        from tenants.kernel.entry_points import platform_scope
+        from tenants.models import User
+        from tenants.services import issue_api_key
+
+        with platform_scope():
+            user = User.objects.get(username=username)
+            expires_at = timezone.now() + timedelta(days=days)
+            return issue_api_key(actor="tester", tenant=tenant, user=user, name=f"key {time.time_ns()}", expires_at=expires_at)
+
+    return issue
