@@ -188,9 +188,7 @@ def report(order_id: int, kind: ExecutionKind = ExecutionKind.NEW, exec_id: str 
 
 
 def fill(order_id: int, quantity: int, price: int, cumulative: int, exec_id: str) -> VenueReport:
-    return report(
-        order_id, ExecutionKind.TRADE, exec_id, last_quantity=quantity, last_price=price, cumulative=cumulative
-    )
+    return report(order_id, ExecutionKind.TRADE, exec_id, last_quantity=quantity, last_price=price, cumulative=cumulative)
 
 
 def cancel_reject(order_id: int, cancel_id: int) -> VenueCancelReject:
@@ -226,9 +224,7 @@ class MemoryJournal:
         return path
 
 
-def new_path(
-    platform_document: PlatformDocument | None = None, tenant_document: TenantDocument | None = None
-) -> OrderPath:
+def new_path(platform_document: PlatformDocument | None = None, tenant_document: TenantDocument | None = None) -> OrderPath:
     path = OrderPath("worker-1", 1)
     path.configure_platform(platform_document if platform_document is not None else platform())
     path.configure_tenant(tenant_document if tenant_document is not None else tenant())

@@ -39,9 +39,7 @@ class OrderBooking:
 
     # Orders and cancels, and how to take them back
 
-    def accept(
-        self, payload: records.OrderAccepted, *, content: int, day: int, time: int, sequence: int
-    ) -> tuple[Order, int]:
+    def accept(self, payload: records.OrderAccepted, *, content: int, day: int, time: int, sequence: int) -> tuple[Order, int]:
         """Book an accepted order; return it and its identity's row of ``day``."""
         order = Order(
             order_id=payload.order_id,
@@ -85,9 +83,7 @@ class OrderBooking:
         order.accepted_sequence = sequence
         self.identities.written(day, row, sequence)
 
-    def request_cancel(
-        self, payload: records.CancelRequested, order: Order, *, content: int, day: int, sequence: int
-    ) -> int:
+    def request_cancel(self, payload: records.CancelRequested, order: Order, *, content: int, day: int, sequence: int) -> int:
         """Book a cancel that is sent for ``order``; return its identity's row of ``day``."""
         self.events.cancel_sent(order, payload.cancel_id)
         answer = FirstAnswer(content, True, order.order_id, sequence, None)
@@ -126,18 +122,14 @@ class OrderBooking:
 
     def _replay_accepted(self, payload: records.OrderAccepted, record: Record) -> None:
         self.last_id = payload.order_id
-        self.accept(
-            payload, content=order_content(payload), day=day_of(record.time), time=record.time, sequence=record.sequence
-        )
+        self.accept(payload, content=order_content(payload), day=day_of(record.time), time=record.time, sequence=record.sequence)
 
     def _replay_cancel(self, payload: records.CancelRequested, record: Record) -> None:
         order = self.store.open_order(payload.order_id)
         if order is None:
             raise ReplayMismatch(f"record {record.sequence} cancels order {payload.order_id}, which is not open")
         self.last_id = payload.cancel_id
-        self.request_cancel(
-            payload, order, content=cancel_content(payload), day=day_of(record.time), sequence=record.sequence
-        )
+        self.request_cancel(payload, order, content=cancel_content(payload), day=day_of(record.time), sequence=record.sequence)
 
     def _replay_denied(self, payload: records.OrderDenied | records.CancelDenied, record: Record) -> None:
         if not payload.takes_id:

@@ -364,9 +364,7 @@ class OrderPath:
             )
         )
 
-    def _cancel(
-        self, prepared: PreparedBatch, caller: Caller, cancel: CancelOrder, day: int, transact_time: bytes
-    ) -> None:
+    def _cancel(self, prepared: PreparedBatch, caller: Caller, cancel: CancelOrder, day: int, transact_time: bytes) -> None:
         """No licence, kill switch or stale configuration keeps an order from being taken back."""
         refusal = check_caller(caller, cancel)
         if refusal is not None:

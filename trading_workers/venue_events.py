@@ -176,9 +176,7 @@ class VenueEvents:
                 self._cancels.pop(order.cancel_id, None)
             self._store.end(order, day)
 
-    def _take_back(
-        self, order: Order, payload: records.Execution, before: tuple[Standing, int, int, int, str]
-    ) -> None:
+    def _take_back(self, order: Order, payload: records.Execution, before: tuple[Standing, int, int, int, str]) -> None:
         if not order.standing.is_open:
             self._store.take_ended(order.order_id)
             self._store.add(order)

@@ -100,9 +100,7 @@ def check_caller(caller: Caller, instruction: Instruction) -> Refusal | None:
     )
 
 
-def decide(
-    caller: Caller, view: ConfigurationView | None, state: WorkerState, order: NewOrder, now: int
-) -> Accepted | Refusal:
+def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, order: NewOrder, now: int) -> Accepted | Refusal:
     """The first refusal in the order of ``CHECKS`` is the answer. Changes nothing but the view's memory of what it cleared."""
     if view is None:
         return refuse(Reason.CONFIGURATION_MISSING, tenant=caller.tenant)

@@ -13,7 +13,5 @@ from trading_workers.reasons import Reason
 
 def investor_id_present(candidate: Candidate) -> Refusal | None:
     if not candidate.account.investor_ids.get(candidate.exchange.code):
-        return refuse(
-            Reason.INVESTOR_ID_MISSING, account=candidate.account.code, needed=candidate.exchange.investor_id_name
-        )
+        return refuse(Reason.INVESTOR_ID_MISSING, account=candidate.account.code, needed=candidate.exchange.investor_id_name)
     return None

@@ -66,9 +66,7 @@ def sell_is_covered(candidate: Candidate) -> Refusal | None:
     book = candidate.state.ledger.book(candidate.caller.tenant, account.code)
     available = book.available_shares(instrument, account.shares.get(instrument, 0))
     if order.quantity > available:
-        return refuse(
-            Reason.INSUFFICIENT_POSITION, needed=str(order.quantity), available=str(available), instrument=instrument
-        )
+        return refuse(Reason.INSUFFICIENT_POSITION, needed=str(order.quantity), available=str(available), instrument=instrument)
     return None
 
 

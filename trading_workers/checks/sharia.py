@@ -21,9 +21,7 @@ def verdict_given(candidate: Candidate) -> Refusal | None:
     if verdict is None:
         return refuse(Reason.SHARIA_VERDICT_MISSING, board=board, instrument=candidate.instrument.key)
     if verdict.status not in COMPLIANT and verdict.status not in REFUSED:
-        return refuse(
-            Reason.SHARIA_VERDICT_MISSING, board=board, instrument=candidate.instrument.key, status=verdict.status
-        )
+        return refuse(Reason.SHARIA_VERDICT_MISSING, board=board, instrument=candidate.instrument.key, status=verdict.status)
     return None
 
 

@@ -62,9 +62,7 @@ def segment_seed(first_sequence: int) -> int:
     return int(google_crc32c.value(first_sequence.to_bytes(8, "little")))
 
 
-def frame_batch(
-    crc: int, first_sequence: int, epoch: int, time: int, records: Sequence[tuple[int, bytes]]
-) -> tuple[bytes, int]:
+def frame_batch(crc: int, first_sequence: int, epoch: int, time: int, records: Sequence[tuple[int, bytes]]) -> tuple[bytes, int]:
     """Return the bytes of ``records`` (type, payload) with rising sequences, and the CRC after the last one.
 
     Raises ``ValueError`` for an empty batch and for a payload above ``MAX_PAYLOAD``.

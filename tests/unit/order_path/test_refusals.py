@@ -88,9 +88,7 @@ CASES = [
         platform=platform(lease_until=NOW - 1),
     ),
     case(Reason.LICENSE_MISSING, {"tenant": "nile"}, tenant=tenant(licence=None)),
-    case(
-        Reason.LICENSE_NOT_YET_VALID, {"valid_from": str(NOW + 1), "now": str(NOW)}, tenant=with_licence(valid_from=NOW + 1)
-    ),
+    case(Reason.LICENSE_NOT_YET_VALID, {"valid_from": str(NOW + 1), "now": str(NOW)}, tenant=with_licence(valid_from=NOW + 1)),
     case(Reason.LICENSE_EXPIRED, {"valid_until": str(NOW), "now": str(NOW)}, tenant=with_licence(valid_until=NOW)),
     case(Reason.LICENSE_SUSPENDED, {"status": "suspended"}, tenant=with_licence(status="suspended")),
     case(Reason.LICENSE_SUSPENDED, {"status": "something new"}, tenant=with_licence(status="something new")),

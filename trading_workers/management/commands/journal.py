@@ -51,4 +51,5 @@ class Command(BaseCommand):
         )
         torn = found.torn
         if torn is not None:
-            self.stdout.write(f"{worker}: {torn.discarded} bytes of an unfinished batch at offset {torn.offset} of {torn.path.name}")
+            where = f"offset {torn.offset} of {torn.path.name}"
+            self.stdout.write(f"{worker}: {torn.discarded} bytes of an unfinished batch at {where}")
