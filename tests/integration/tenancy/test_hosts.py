@@ -52,9 +52,9 @@ def test_a_request_leaves_no_scope_behind(client_on: ClientOn) -> None:
 @pytest.mark.django_db
 def test_finding_the_tenant_of_a_known_host_costs_no_statement(client_on: ClientOn, django_assert_num_queries: Callable) -> None:
     client = client_on("alpha.localhost")
-    client.get("/sign-in/")
+    client.get("/sign-out/")
     with django_assert_num_queries(0):
-        client.get("/sign-in/")
+        assert client.get("/sign-out/").status_code == 405
 
 
 @pytest.mark.django_db(transaction=True)
