@@ -163,6 +163,7 @@ CONTENT_SECURITY_POLICY = {
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("ar", _("Arabic"))]
 LOCALE_PATHS = [REPOSITORY / "tradsys" / "locale"]
+FORMAT_MODULE_PATH = "tradsys.formats"
 LANGUAGE_COOKIE_NAME = "tradsys_language"
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 USE_I18N = True

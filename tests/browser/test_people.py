@@ -232,5 +232,5 @@ def test_a_wrong_password_and_another_brokers_member_get_the_same_answer(visitor
         stranger.page.fill("input[name=username]", user)
         stranger.page.fill("input[name=password]", password)
         stranger.page.press("input[name=password]", "Enter")
-        answers.append(stranger.page.locator(".errorlist").first.inner_text())
+        answers.append(stranger.page.get_by_role("alert").inner_text())
     assert answers[0] == answers[1] != ""

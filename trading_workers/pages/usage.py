@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -43,6 +44,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "lines": [_line(each) for each in figures.lines],
             "state_name": states[figures.state],
             "usable": figures.state == "active",
+            "quota": _grouped(int(orders.included)) if orders and orders.included is not None else "",
+            "busiest": _grouped(max((int(used) for _day, used in orders.by_day), default=0) if orders else 0),
             "chart": {
                 "days": [{"date": day.isoformat(), "quantity": int(used)} for day, used in orders.by_day] if orders else [],
                 "included_per_day": int(orders.included) if orders and orders.included is not None else None,
@@ -50,6 +53,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             },
         },
     )
+
+
+def _grouped(count: int) -> str:
+    return number_format(count, force_grouping=True)
 
 
 def _line(line: CostLine) -> dict[str, object]:

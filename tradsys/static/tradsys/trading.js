@@ -116,11 +116,12 @@
     spread.className = "spread";
     const cell = document.createElement("td");
     cell.colSpan = 3;
-    cell.textContent = bids.length && asks.length ? words.spread : words.one_sided;
+    cell.textContent = bids.length && asks.length ? words.spread + " " : words.one_sided;
     if (bids.length && asks.length) {
       const width = document.createElement("span");
       width.className = "figure";
-      width.textContent = " " + (Number(asks[0][0]) - Number(bids[0][0])).toFixed(3);
+      const places = Math.max(...[asks[0][0], bids[0][0]].map((price) => (price.split(".")[1] || "").length));
+      width.textContent = (Number(asks[0][0]) - Number(bids[0][0])).toFixed(places);
       cell.append(width);
     }
     spread.append(cell);
@@ -163,7 +164,14 @@
     const candles = (await answer.json()).candles;
     series.setData(candles);
     lastBar = candles.length ? { ...candles[candles.length - 1] } : null;
-    chart.timeScale().fitContent();
+    // A handful of minutes is not blown up over the whole width.
+    if (candles.length > 40) {
+      chart.timeScale().fitContent();
+    } else {
+      const room = document.getElementById("price-chart").clientWidth / (candles.length + 4);
+      chart.timeScale().applyOptions({ barSpacing: Math.max(8, Math.min(32, room)), rightOffset: 2 });
+      chart.timeScale().scrollToRealTime();
+    }
   }
 
   function choose(key) {

@@ -1,4 +1,4 @@
-// The usage chart: orders of each day as bars, the month's running total as a line, the included quantity as a level.
+// The usage chart: orders of each day as bars, the included quantity of a day as a level.
 (function () {
   "use strict";
   const figures = JSON.parse(document.getElementById("usage-figures").textContent);
@@ -13,16 +13,23 @@
       autoSize: true,
       layout: { background: { color: css("--panel") }, textColor: css("--muted") },
       grid: { vertLines: { visible: false }, horzLines: { color: css("--line") } },
-      rightPriceScale: { borderColor: css("--line") },
+      rightPriceScale: { borderColor: css("--line"), scaleMargins: { top: 0.08, bottom: 0 } },
       timeScale: { borderColor: css("--line") },
       localization: { priceFormatter: (value) => String(Math.round(value)) },
     };
   }
 
   const chart = window.LightweightCharts.createChart(holder, options());
-  const bars = chart.addHistogramSeries({ color: css("--accent"), priceFormat: { type: "volume" } });
+  const bars = chart.addHistogramSeries({
+    color: css("--accent"),
+    priceFormat: { type: "volume" },
+    lastValueVisible: false,
+    priceLineVisible: false,
+  });
   bars.setData(figures.days.map((day) => ({ time: day.date, value: day.quantity })));
-  if (figures.included_per_day) {
+  const busiest = Math.max(1, ...figures.days.map((day) => day.quantity));
+  // A level far above the bars would press them flat: the caption tells it instead.
+  if (figures.included_per_day && figures.included_per_day <= 20 * busiest) {
     bars.createPriceLine({
       price: figures.included_per_day,
       color: css("--sell"),
@@ -34,7 +41,7 @@
       autoscaleInfoProvider: () => ({
         priceRange: {
           minValue: 0,
-          maxValue: Math.max(figures.included_per_day * 1.1, ...figures.days.map((day) => day.quantity)),
+          maxValue: Math.max(figures.included_per_day * 1.1, busiest),
         },
       }),
     });
