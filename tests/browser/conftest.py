@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Cookie, Page, sync_playwright
 
 from tests.smoke.platform import Platform, running_platform
 from tradsys.configuration import REPOSITORY
@@ -24,6 +24,8 @@ ARGUMENTS = [
     "--disable-sync",
     "--host-resolver-rules=MAP *.localhost 127.0.0.1",
 ]
+
+_sessions: dict[tuple[int, str], Cookie] = {}
 
 
 @pytest.fixture(scope="session")
@@ -55,23 +57,38 @@ class Visitor:
         self.complaints: list[str] = []
         self.page.on("console", lambda message: self._complain(message.type, message.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("response", lambda answer: self._asset(answer.status, answer.url))
 
     def _complain(self, kind: str, text: str) -> None:
         # A refused form is an answer with status 4xx; the browser calls that an error of the network.
         if kind == "error" and "Failed to load resource" not in text:
             self.complaints.append(text)
 
+    def _asset(self, status: int, url: str) -> None:
+        if "/static/" in url and status >= 400:
+            self.complaints.append(f"{status} for {url}")
+
     def go(self, tenant: str, path: str) -> None:
         host = f"{tenant}.localhost" if tenant else "localhost"
         self.page.goto(f"http://{host}:{self.port}{path}")
 
     def sign_in(self, user: str) -> None:
+        """Through the form the first time; afterwards the session of that time is taken up again, and nothing else of it."""
         tenant = user.partition("-")[0]
+        remembered = _sessions.get((self.port, user))
+        if remembered is not None:
+            self.context.add_cookies([remembered])
+            self.go(tenant, "/")
+            return
         self.go(tenant, "/sign-in/")
         self.page.fill("input[name=username]", user)
         self.page.fill("input[name=password]", f"{user}-demo")
         self.page.press("input[name=password]", "Enter")
         self.page.wait_for_url(lambda url: "sign-in" not in url)
+        _sessions[self.port, user] = self._session_cookie()
+
+    def _session_cookie(self) -> Cookie:
+        return next(each for each in self.context.cookies() if each["name"] == "tradsys_session")
 
     def picture(self, name: str) -> Path:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
