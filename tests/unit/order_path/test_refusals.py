@@ -233,6 +233,11 @@ CASES = [
         platform=with_instrument(currency="USD"),
     ),
     case(
+        Reason.INSUFFICIENT_BUYING_POWER,
+        {"needed": "1000.00", "available": "999.999999", "currency": "EGP"},
+        tenant=with_account(cash={"EGP": 1_000 * MICROS - 1}),
+    ),
+    case(
         Reason.INSUFFICIENT_POSITION,
         {"needed": "1001", "available": "1000", "instrument": "EGX:COMI"},
         order=order(side=Side.SELL, quantity=1_001),
@@ -285,6 +290,14 @@ def test_an_order_passes_when_nothing_is_wrong_with_it() -> None:
     (answer,) = journal.place(order()).answers
     assert answer.refusal is None
     assert (answer.state, answer.order_id, answer.journal_sequence) == (OrderState.PENDING_NEW, 1_000_000_000_001, 1)
+
+
+@pytest.mark.parametrize("price", [80 * MICROS, 120 * MICROS])
+def test_an_order_passes_that_uses_up_every_limit_exactly(price: int) -> None:
+    value = 10 * price
+    document = with_account(cash={"EGP": value}, shares={"EGX:COMI": 10}, max_order_quantity=10, max_order_value=value)
+    assert MemoryJournal(new_path(None, document)).place(order(price=price)).answers[0].refusal is None
+    assert MemoryJournal(new_path(None, document)).place(order(price=price, side=Side.SELL)).answers[0].refusal is None
 
 
 def test_a_person_at_another_door_needs_no_licence_for_the_stream() -> None:
