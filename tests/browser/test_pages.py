@@ -96,6 +96,7 @@ def test_a_refusal_is_told_in_arabic_with_its_code(visitor: VisitorFactory) -> N
     refusal = page.locator("#ticket-result .notice.bad")
     expect(refusal).to_contain_text("NOT_SHARIA_COMPLIANT")
     expect(refusal).to_contain_text("الهيئة الشرعية")
+    assert english_texts().intersection(page.evaluate(SHOWN_TEXTS)) == set()
     trader.picture("refusal-ar")
 
 

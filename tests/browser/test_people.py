@@ -125,6 +125,7 @@ def test_the_operator_suspends_a_licence_and_the_trader_feels_it_at_once(visitor
     operator.page.press("#id_password", "Enter")
     operator.go("", "/admin/licensing/licence/")
     operator.page.locator("#result_list tbody tr", has_text=re.compile("nile", re.I)).locator("th a").click()
+    expect(operator.page.locator("#id_status")).to_be_visible()
     operator.picture("operator-licence")
 
     def set_status(value: str) -> None:

@@ -1,4 +1,4 @@
-"""Text can be told from its ground in both themes: at least 4.5 to 1, as WCAG 2.2 asks for normal text (success criterion 1.4.3)."""
+"""Text can be told from its ground in both themes: at least 4.5 to 1, as WCAG 2.2 asks for normal text (criterion 1.4.3)."""
 
 from __future__ import annotations
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 from babel.messages.pofile import read_po
 
+from trading_workers.figure_names import FIGURE_NAMES
 from trading_workers.reasons import Reason
+from tradsys.configuration import REPOSITORY
 from tradsys.translations import catalogue, missing, texts
 
 PLACEHOLDER = re.compile(r"%\([a-z_]+\)[sd]|\{[a-z_]*\}")
@@ -45,3 +48,20 @@ def test_the_catalogue_holds_no_text_that_nothing_shows() -> None:
 def test_every_reason_is_told_in_arabic() -> None:
     translated = _translations()
     assert [reason.name for reason in Reason if reason.rule not in translated] == []
+
+
+def test_every_figure_of_a_refusal_has_a_name_on_the_pages() -> None:
+    assert sorted(_figures_of_refusals() - set(FIGURE_NAMES)) == []
+
+
+def _figures_of_refusals() -> set[str]:
+    """Names that the code gives figures: keywords of ``refuse(Reason.X, …)`` and keys of ``Refusal(Reason.X, {…})``."""
+    found: set[str] = set()
+    for path in (REPOSITORY / "trading_workers").rglob("*.py"):
+        for call in (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)):
+            first = call.args[0] if call.args else None
+            if isinstance(first, ast.Attribute) and isinstance(first.value, ast.Name) and first.value.id == "Reason":
+                found |= {keyword.arg for keyword in call.keywords if keyword.arg}
+                for given in (argument for argument in call.args if isinstance(argument, ast.Dict)):
+                    found |= {str(key.value) for key in given.keys if isinstance(key, ast.Constant)}
+    return found

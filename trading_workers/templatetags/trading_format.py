@@ -7,6 +7,7 @@ from decimal import Decimal
 from django import template
 
 from exchanges.prices import price_to_text
+from trading_workers.figure_names import FIGURE_NAMES
 
 register = template.Library()
 
@@ -23,5 +24,5 @@ def micros(value: int | Decimal | None) -> str:
 
 @register.filter
 def figure_name(name: str) -> str:
-    """``band_low`` → ``band low``: the names that the rules give their figures, readable."""
-    return name.replace("_", " ")
+    """``low`` → ``lower limit``, in the reader's language; a name without an entry is shown as it is, without underscores."""
+    return str(FIGURE_NAMES.get(name, name.replace("_", " ")))

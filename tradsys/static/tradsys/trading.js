@@ -74,6 +74,7 @@
         lastBar.low = Math.min(lastBar.low, last);
       }
       series.update(lastBar);
+      document.getElementById("no-trades").hidden = true;
     }
   }
 
@@ -163,6 +164,7 @@
     }
     const candles = (await answer.json()).candles;
     series.setData(candles);
+    document.getElementById("no-trades").hidden = candles.length > 0;
     lastBar = candles.length ? { ...candles[candles.length - 1] } : null;
     // A handful of minutes is not blown up over the whole width.
     if (candles.length > 40) {

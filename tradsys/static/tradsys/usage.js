@@ -22,7 +22,7 @@
   const chart = window.LightweightCharts.createChart(holder, options());
   const bars = chart.addHistogramSeries({
     color: css("--accent"),
-    priceFormat: { type: "volume" },
+    priceFormat: { type: "custom", minMove: 1, formatter: (value) => String(Math.round(value)) },
     lastValueVisible: false,
     priceLineVisible: false,
   });
