@@ -213,10 +213,11 @@
     row.addEventListener("click", () => choose(row.dataset.key));
   }
 
-  // Many updates of one order arrive together: one look at the blotter serves them all.
+  // Many updates of one order arrive together: one look at the blotter serves them all. The snapshot counts too: what
+  // happened between the making of the page and the subscription would otherwise stay unseen.
   let refresh = null;
-  stream.subscribe("orders", (_data, type) => {
-    if (type === "update" && refresh === null) {
+  stream.subscribe("orders", () => {
+    if (refresh === null) {
       refresh = window.setTimeout(() => {
         refresh = null;
         window.htmx.trigger("#blotter-rows", "refresh");
