@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, Visitor
 from tests.smoke.platform import running_platform
@@ -34,8 +34,13 @@ def main() -> int:
             if language == "ar":
                 visitor.page.get_by_role("button", name="العربية").click()
             visitor.page.locator('tr[data-key="ADX:ADIB"]').click()
+            expect(visitor.page.locator("#head-symbol")).to_have_text("ADIB")
+            expect(visitor.page.locator("#ladder-rows tr.bid").first).to_be_visible()
             visitor.page.wait_for_timeout(4_000)
             visitor.page.screenshot(path=TARGET / f"{name}.png")
+            if visitor.complaints:
+                print("\n".join(visitor.complaints), file=sys.stderr)
+                return 1
         visitor = Visitor(browser, platform, width=1440)
         visitor.sign_in("corniche-viewer")
         visitor.page.wait_for_timeout(1_500)
