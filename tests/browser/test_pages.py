@@ -203,9 +203,8 @@ def test_tab_leads_past_the_board_into_the_ticket_in_the_order_of_its_fields(vis
     expect(page.locator("#ticket-result .notice")).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [700, 390])
-def test_no_page_of_an_administrator_runs_out_of_a_narrow_window(visitor: VisitorFactory, width: int) -> None:
-    administrator = visitor(width=width)
+def test_no_page_of_an_administrator_runs_out_of_the_window_of_a_telephone(visitor: VisitorFactory) -> None:
+    administrator = visitor(width=390)
     administrator.go("corniche", "/sign-in/")
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert administrator.page.evaluate(overflow) <= 0
@@ -213,4 +212,4 @@ def test_no_page_of_an_administrator_runs_out_of_a_narrow_window(visitor: Visito
     for path in ("/accounts", "/usage", "/trade"):
         administrator.go("corniche", path)
         assert administrator.page.evaluate(overflow) <= 0, path
-        administrator.picture(f"{path.strip('/')}-{width}")
+        administrator.picture(f"{path.strip('/')}-telephone")
