@@ -28,13 +28,15 @@ ARGUMENTS = [
 _sessions: dict[tuple[int, str], Cookie] = {}
 
 
-@pytest.fixture(scope="session")
+# Both end with this folder's tests: Playwright keeps an event loop in the main thread, in which no other test could run its own,
+# and a whole platform beside the tests of the launcher would take their processor time.
+@pytest.fixture(scope="package")
 def platform() -> Iterator[Platform]:
     with running_platform(without="demo-flow") as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine: install Debian's package chromium")
