@@ -256,7 +256,8 @@ def parse(arguments: Iterable[str] | None = None) -> argparse.Namespace:
 
 def run(launch: Launch) -> int:
     """Start, watch until SIGINT, SIGTERM or SIGHUP, stop. Status 0 after a clean stop, 1 when a part failed."""
-    for asked in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell starts background jobs with it ignored, and Python then leaves it so.
+    for asked in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(asked, signal.default_int_handler)
     status = 0
     try:
