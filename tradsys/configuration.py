@@ -48,7 +48,11 @@ class Configuration:
     redis_url: str
     secret_key_file: Path
     web_address: Address
-    order_workers: Mapping[str, Address]  # worker name -> gRPC address
+    order_workers: Mapping[str, Address]  # worker name -> gRPC address for clients: TLS and a token
+    services: Mapping[str, Address]  # process name -> gRPC address for clients of the other services
+    mesh: Mapping[str, Address]  # process name -> gRPC address for services: mutual TLS
+    metrics: Mapping[str, Address]  # process name -> HTTP address of /metrics
+    mesh_config_file: Path
     venues: Mapping[str, Address]  # exchange code -> FIX address, orders and market data alike
     venue_admin: Mapping[str, Address]  # exchange code -> HTTP address
     debug: bool
@@ -73,6 +77,10 @@ class Configuration:
             secret_key_file=Path(values.get("TRADSYS_SECRET_KEY_FILE", var / "secrets" / "django-secret-key")),
             web_address=Address.parse(values.get("TRADSYS_WEB_ADDRESS", "127.0.0.1:8000"), variable="TRADSYS_WEB_ADDRESS"),
             order_workers=addresses("TRADSYS_ORDER_WORKERS", "worker-1=127.0.0.1:50051"),
+            services=addresses("TRADSYS_SERVICES", ""),
+            mesh=addresses("TRADSYS_MESH", ""),
+            metrics=addresses("TRADSYS_METRICS", ""),
+            mesh_config_file=Path(values.get("TRADSYS_MESH_CONFIG", REPOSITORY / "deploy" / "mesh.yaml")),
             venues=addresses("TRADSYS_VENUES", "EGX=127.0.0.1:9101,ADX=127.0.0.1:9102"),
             venue_admin=addresses("TRADSYS_VENUE_ADMIN", "EGX=127.0.0.1:9201,ADX=127.0.0.1:9202"),
             debug=_parse_switch(values.get("TRADSYS_DEBUG", "0"), variable="TRADSYS_DEBUG"),

@@ -51,20 +51,47 @@ class PortPlan:
             "TRADSYS_REDIS_URL": redis_url,
             "TRADSYS_WEB_ADDRESS": str(self.address("web")),
             "TRADSYS_ORDER_WORKERS": f"worker-1={self.address('order worker')}",
+            "TRADSYS_SERVICES": self._list("", "market-data", "services"),
+            "TRADSYS_MESH": self._list(" mesh", *MESH_PROCESSES),
+            "TRADSYS_METRICS": self._list(" metrics", *MEASURED_PROCESSES),
             "TRADSYS_VENUES": f"EGX={self.address('venue EGX')},ADX={self.address('venue ADX')}",
             "TRADSYS_VENUE_ADMIN": f"EGX={self.address('venue EGX HTTP')},ADX={self.address('venue ADX HTTP')}",
         }
 
+    def _list(self, suffix: str, *names: str) -> str:
+        return ",".join(f"{name}={self.address(name + suffix)}" for name in names)
+
+
+MESH_PROCESSES = ("worker-1", "market-data", "services")
+"""Processes that serve gRPC."""
+MEASURED_PROCESSES = (
+    "worker-1",
+    "market-data",
+    "services",
+    "web",
+    "relay",
+    "projector",
+    "celery-worker",
+    "celery-beat",
+    "venue-egx",
+    "venue-adx",
+    "demo-flow",
+)
+"""Processes with ``/metrics``."""
 
 _USUAL_PORTS = {
     "PostgreSQL": 15432,
     "Redis": 16379,
     "web": 8000,
     "order worker": 50051,
+    "market-data": 50052,
+    "services": 50053,
+    **{f"{name} mesh": 50151 + number for number, name in enumerate(MESH_PROCESSES)},
     "venue EGX": 9101,
     "venue ADX": 9102,
     "venue EGX HTTP": 9201,
     "venue ADX HTTP": 9202,
+    **{f"{name} metrics": 9301 + number for number, name in enumerate(MEASURED_PROCESSES)},
 }
 
 
@@ -83,6 +110,9 @@ def addresses(configuration: Configuration, ports: PortPlan, processes: dict[str
         },
         "web_address": str(configuration.web_address),
         "order_workers": {name: str(address) for name, address in configuration.order_workers.items()},
+        "services": {name: str(address) for name, address in configuration.services.items()},
+        "mesh": {name: str(address) for name, address in configuration.mesh.items()},
+        "metrics": {name: f"http://{address}/metrics" for name, address in configuration.metrics.items()},
         "venues": {code: str(address) for code, address in configuration.venues.items()},
         "venue_admin": {code: f"http://{address}" for code, address in configuration.venue_admin.items()},
         "postgres": str(ports.address("PostgreSQL")),
