@@ -11,7 +11,7 @@ def _(text: str) -> str:
 
 
 class CallRefusal(Enum):
-    """``number``, HTTP status, and the rule in one sentence. Where the order path has a reason of the same name, both mean one thing."""
+    """``number``, HTTP status, and the rule in one sentence. Where the order path has a reason of the same name, the two agree."""
 
     number: int
     http_status: int

@@ -133,16 +133,16 @@ class UnifiedService(ABC):
     license_gate: LicenseGate | None = None
     """Set by the host; without one nothing that needs a licence is allowed."""
 
-    async def initialize(self) -> None:
+    async def initialize(self) -> None:  # noqa: B027 (overriding is optional)
         """Get ready what a start needs; nothing is served yet. An exception stops the process's start."""
 
-    async def start(self) -> None:
+    async def start(self) -> None:  # noqa: B027
         """Begin to work; the dependencies have started."""
 
-    async def stop(self) -> None:
+    async def stop(self) -> None:  # noqa: B027
         """End what `start` began. Called last to first; calls in progress have ended or were cut by then."""
 
-    def drain(self) -> None:
+    def drain(self) -> None:  # noqa: B027
         """Take nothing new; tell open streams to go elsewhere. Returns at once."""
 
     @abstractmethod

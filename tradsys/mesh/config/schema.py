@@ -20,7 +20,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A part of the document; an unknown field is an error, every known one has to be there."""
 
 
-class RegistryConfig(Section):
+class RegistryConfig(Section, frozen=True):
     type: Literal["redis"]
     key_prefix: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9:-]{0,39}$")]
     lease_ms: Annotated[int, Meta(ge=300, le=60_000)]
@@ -30,7 +30,7 @@ class RegistryConfig(Section):
     """How often a watcher reads everything, should an announcement have been missed."""
 
 
-class LoadBalancerConfig(Section):
+class LoadBalancerConfig(Section, frozen=True):
     default_policy: BalancingPolicy
     services: dict[str, BalancingPolicy]
     """Full service name (``tradsys.v1.OrderService``) → policy."""
@@ -38,7 +38,7 @@ class LoadBalancerConfig(Section):
     """How long an instance that could not be reached is passed over while others answer."""
 
 
-class MtlsConfig(Section):
+class MtlsConfig(Section, frozen=True):
     enabled: bool
     folder: Annotated[str, Meta(min_length=1, max_length=200)]
     """Of the certificates; relative to the data folder."""
@@ -50,20 +50,20 @@ class MtlsConfig(Section):
     """How often a process looks for a new certificate of its own."""
 
 
-class AuthConfig(Section):
+class AuthConfig(Section, frozen=True):
     issuer: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
     longest_token_seconds: Annotated[int, Meta(ge=10, le=600)]
     leeway_seconds: Annotated[int, Meta(ge=0, le=60)]
     """How far the issuer's clock may be ahead of ours."""
 
 
-class AuthzConfig(Section):
+class AuthzConfig(Section, frozen=True):
     default: Literal["deny"]
     denied_methods: tuple[Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.]+/[A-Za-z0-9]+$")], ...]
     """``package.Service/Method`` that nobody may call for now, whatever the table says."""
 
 
-class TracingConfig(Section):
+class TracingConfig(Section, frozen=True):
     enabled: bool
     sample_ratio: Annotated[float, Meta(ge=0, le=1)]
     exporter: Literal["file", "otlp"]
@@ -73,21 +73,21 @@ class TracingConfig(Section):
     """Of one process's spans on the disk; the oldest half goes first."""
 
 
-class MetricsConfig(Section):
+class MetricsConfig(Section, frozen=True):
     enabled: bool
     tenant_label_limit: Annotated[int, Meta(ge=1, le=10_000)]
     """Tenants with a label of their own in one process; the others share ``_other``."""
     duration_buckets_ms: tuple[Annotated[float, Meta(gt=0, le=600_000)], ...]
 
 
-class LoggingConfig(Section):
+class LoggingConfig(Section, frozen=True):
     format: Literal["json", "text"]
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"]
     redact: tuple[Annotated[str, Meta(min_length=2, max_length=60)], ...]
     """Names of fields whose values never reach a log."""
 
 
-class PoolConfig(Section):
+class PoolConfig(Section, frozen=True):
     channels_per_instance: Annotated[int, Meta(ge=1, le=16)]
     max_calls_per_instance: Annotated[int, Meta(ge=1, le=100_000)]
     acquire_ms: Milliseconds
@@ -98,7 +98,7 @@ class PoolConfig(Section):
     lines_per_exchange: Annotated[int, Meta(ge=1, le=8)]
 
 
-class BreakerSettings(Section):
+class BreakerSettings(Section, frozen=True):
     failures: Annotated[int, Meta(ge=1, le=10_000)]
     """Failures within the window that open the breaker."""
     window_ms: Milliseconds
@@ -108,14 +108,14 @@ class BreakerSettings(Section):
     """A call that takes longer counts as a failure."""
 
 
-class CircuitBreakerConfig(Section):
+class CircuitBreakerConfig(Section, frozen=True):
     enabled: bool
     default: BreakerSettings
     overrides: dict[str, BreakerSettings]
     """Service name, or ``exchange:EGX`` for the lines to an exchange → its own settings."""
 
 
-class RetryConfig(Section):
+class RetryConfig(Section, frozen=True):
     max_attempts: Annotated[int, Meta(ge=1, le=10)]
     initial_backoff_ms: Milliseconds
     max_backoff_ms: Milliseconds
@@ -130,7 +130,7 @@ class RetryConfig(Section):
     """Of a call whose caller has none."""
 
 
-class ServiceMeshConfig(Section):
+class ServiceMeshConfig(Section, frozen=True):
     mesh_name: Name
     namespace: Name
     cluster_domain: Domain
