@@ -18,7 +18,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 FEATURE_OVERRIDES = ("features_added", "features_removed")
-LIMIT_OVERRIDES = ("orders_per_day_included", "orders_per_day_cap", "orders_per_second")
+LIMIT_OVERRIDES = (
+    "orders_per_day_included",
+    "orders_per_day_cap",
+    "orders_per_second",
+    "api_calls_per_month_cap",
+    "api_calls_per_second",
+)
 
 
 class OverridesInvalid(ValueError):
@@ -35,6 +41,9 @@ class LicenceEntry:
     orders_per_day_included: int | None
     orders_per_day_cap: int | None
     orders_per_second: int | None
+    api_calls_per_month_cap: int | None
+    api_calls_per_second: int | None
+    billing_time_zone: str
 
 
 def nanoseconds(moment: datetime) -> int:
@@ -88,6 +97,7 @@ def compile_entry(
     orders_per_second: int | None,
     terms: PriceTerms,
     overrides: Mapping[str, object],
+    billing_time_zone: str = "UTC",
 ) -> LicenceEntry:
     """Apply ``overrides`` to what the plan and its price version give, checking them again while doing so."""
     check_overrides(overrides)
@@ -103,6 +113,12 @@ def compile_entry(
         cap = _limit(overrides["orders_per_day_cap"])
     if "orders_per_second" in overrides:
         orders_per_second = _limit(overrides["orders_per_second"])
+    calls = terms.allowance(Meter.API_CALLS)
+    calls_cap = None
+    if calls is not None and calls.included is not None and calls.period is Period.MONTH and calls.overage_price is None:
+        calls_cap = int(calls.included)
+    if "api_calls_per_month_cap" in overrides:
+        calls_cap = _limit(overrides["api_calls_per_month_cap"])
     return LicenceEntry(
         plan=plan,
         status=status,
@@ -112,6 +128,9 @@ def compile_entry(
         orders_per_day_included=included,
         orders_per_day_cap=cap,
         orders_per_second=orders_per_second,
+        api_calls_per_month_cap=calls_cap,
+        api_calls_per_second=_limit(overrides.get("api_calls_per_second")),
+        billing_time_zone=billing_time_zone,
     )
 
 

@@ -52,6 +52,7 @@ def entry_of(licence: Licence) -> LicenceEntry:
         orders_per_second=licence.plan.orders_per_second,
         terms=terms_of(licence.price_version),
         overrides=licence.overrides,
+        billing_time_zone=licence.billing_time_zone,
     )
 
 

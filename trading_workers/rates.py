@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-_SECOND: Final = 1_000_000_000
+from licensing.call_rates import CallRate
 
 
 class RateLimits:
-    """A token bucket per tenant that holds one second's worth of orders. It starts full, also after a restart.
-
-    Kept as one number: the instant at which the bucket would be full again.
-    """
+    """A bucket of one second's worth per tenant. It starts full, also after a restart."""
 
     def __init__(self) -> None:
-        self._full_at: dict[str, int] = {}
+        self._rates: dict[str, CallRate] = {}
 
     def allows(self, tenant: str, per_second: int, now: int) -> bool:
         """Tell whether one more order may pass at ``now``."""
-        if per_second <= 0:
-            return False
-        return self._start(tenant, now) + _SECOND // per_second <= now + _SECOND
+        return self._rate(tenant, per_second).allows(now)
 
     def take(self, tenant: str, per_second: int, now: int) -> None:
         """Count one order that ``allows`` let pass."""
-        self._full_at[tenant] = self._start(tenant, now) + _SECOND // per_second
+        self._rate(tenant, per_second).take(now)
 
-    def _start(self, tenant: str, now: int) -> int:
-        full_at = self._full_at.get(tenant, 0)
-        # More than a second ahead means that the clock stepped back: that must not lock the tenant out for as long.
-        return full_at if now < full_at <= now + _SECOND else now
+    def _rate(self, tenant: str, per_second: int) -> CallRate:
+        rate = self._rates.get(tenant)
+        if rate is None or rate.per_second != per_second:
+            rate = self._rates[tenant] = CallRate(per_second)
+        return rate
 
 
 class DailyCounts:

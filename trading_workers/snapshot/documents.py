@@ -107,6 +107,11 @@ class LicenceEntry(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_day_cap: int | None
     """A hard cap; None where overage is billed instead."""
     orders_per_second: int | None
+    api_calls_per_month_cap: int | None = None
+    """A hard cap; None where overage is billed instead."""
+    api_calls_per_second: int | None = None
+    billing_time_zone: str = "UTC"
+    """In which the months of the cap begin."""
 
 
 class AccountEntry(msgspec.Struct, frozen=True, kw_only=True):

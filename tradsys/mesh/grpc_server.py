@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -53,14 +53,15 @@ class RefusalReason(Protocol):
     def rule(self) -> str: ...
 
 
-def new_server(*, max_message_bytes: int = LARGEST_MESSAGE_BYTES) -> grpc.aio.Server:
+def new_server(*, max_message_bytes: int = LARGEST_MESSAGE_BYTES, interceptors: Sequence[Any] = ()) -> grpc.aio.Server:
     """A server of this process's event loop. Two processes never share a port: a taken one is an error."""
     return grpc.aio.server(
+        interceptors=tuple(interceptors),
         options=(
             *KEEPALIVE_OPTIONS,
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.so_reuseport", 0),
-        )
+        ),
     )
 
 
@@ -76,14 +77,16 @@ class StandardServices:
         reflection.enable_server_reflection((*self._names, health.SERVICE_NAME, _CHANNELZ, reflection.SERVICE_NAME), server)
 
     async def serving(self) -> None:
-        await self._say(health_pb2.HealthCheckResponse.SERVING)
+        await self.say(dict.fromkeys(self._names, True))
 
     async def not_serving(self) -> None:
-        await self._say(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self.say(dict.fromkeys(self._names, False))
 
-    async def _say(self, status: Any) -> None:
-        for name in ("", *self._names):
-            await self._health.set(name, status)
+    async def say(self, serving: Mapping[str, bool]) -> None:
+        """Of each service; the process as a whole serves when all of them do."""
+        for name, serves in (("", all(serving.values())), *serving.items()):
+            answer = health_pb2.HealthCheckResponse
+            await self._health.set(name, answer.SERVING if serves else answer.NOT_SERVING)
 
 
 def refusal_status(reason: RefusalReason, figures: Mapping[str, str]) -> tuple[grpc.StatusCode, str, bytes]:

@@ -95,7 +95,9 @@ class MethodRule(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
     """Roles whose tokens may call it. Nobody, unless said."""
     services: frozenset[str] = frozenset()
-    """Services that may call it for themselves, without a token, by their certificate."""
+    """Services that may call it for themselves, without a token, by their certificate; ``*``: every service of the mesh."""
+    public: bool = False
+    """True: anybody, without token or certificate."""
     features: tuple[str, ...] = ()
     """Licence features that the tenant needs, all of them (``licensing.catalogue.Feature``)."""
     licensed: bool = True
