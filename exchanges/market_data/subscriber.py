@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from exchanges.fix.application import Application, UnsupportedMessageType
 from exchanges.fix.clock import Clock
@@ -39,6 +39,16 @@ class Instrument:
         return f"{self.exchange}:{self.book.symbol}"
 
 
+class ChangeListener(Protocol):
+    """Hears of every change at once, where the publisher comes by ten times a second."""
+
+    def changed(self, instrument: Instrument, trades: Sequence[TradeTick]) -> None: ...
+
+    def read_complete(self) -> None:
+        """What one read of the line brought has been told."""
+        ...
+
+
 class MarketDataSubscriber(Application):
     """FIX application of one venue's market-data line."""
 
@@ -46,6 +56,8 @@ class MarketDataSubscriber(Application):
         self.exchange = exchange
         self.instruments: dict[str, Instrument] = {}
         self.gaps_healed = 0
+        self.line_up = False
+        self.listener: ChangeListener | None = None
         self._clock = clock
         self._requests = 0
 
@@ -63,6 +75,7 @@ class MarketDataSubscriber(Application):
 
     def on_logon(self, session: Session) -> None:
         log.info("%s: market data line is up, %d instruments", self.exchange, len(self.instruments))
+        self.line_up = True
         self._ask(session, list(self.instruments.values()))
 
     def on_logout(self, session: Session) -> None:
@@ -70,9 +83,13 @@ class MarketDataSubscriber(Application):
         for instrument in self.instruments.values():
             instrument.book.sequence = None
             instrument.asked_at = None
+            self._tell(instrument, ())
+        self.line_up = False
+        self.on_read_complete(session)
 
     def on_read_complete(self, session: Session) -> None:
-        """Nothing is batched here: the publisher comes by ten times a second."""
+        if self.listener is not None:
+            self.listener.read_complete()
 
     def on_reject(self, session: Session, message: Message) -> None:
         log.error("%s: the venue rejects %r", self.exchange, message)
@@ -97,6 +114,7 @@ class MarketDataSubscriber(Application):
             log.warning("%s: %s; a new snapshot is asked for", self.exchange, error)
             instrument.book.sequence = None
             self.gaps_healed += 1
+            self._tell(instrument, ())
             self._ask(session, [instrument])
 
     def ask_again(self, session: Session) -> None:
@@ -114,15 +132,22 @@ class MarketDataSubscriber(Application):
         instrument.book.apply_snapshot(message)
         instrument.asked_at = None
         instrument.book_changed = True
+        self._tell(instrument, ())
 
     def _increment(self, instrument: Instrument, message: Message) -> None:
         if instrument.book.sequence is None:
             return  # a snapshot is on its way and holds this too
-        for tick in instrument.book.apply_increment(message, self._clock.now()):
+        trades = instrument.book.apply_increment(message, self._clock.now())
+        for tick in trades:
             instrument.candles.add(tick)
             instrument.last_trade = tick
             instrument.trade_changed = True
         instrument.book_changed = True
+        self._tell(instrument, trades)
+
+    def _tell(self, instrument: Instrument, trades: Sequence[TradeTick]) -> None:
+        if self.listener is not None:
+            self.listener.changed(instrument, trades)
 
     def _ask(self, session: Session, instruments: list[Instrument]) -> None:
         if not instruments:

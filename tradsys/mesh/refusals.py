@@ -45,5 +45,6 @@ class CallRefusal(Enum):
     DEPENDENCY_UNAVAILABLE = 922, 503, _("What the service depends on must be healthy.")
     BREAKER_OPEN = 923, 503, _("A service whose breaker is open is not called until a trial has succeeded.")
     POOL_EXHAUSTED = 924, 503, _("A call waits for a free place in the pool no longer than the configuration says.")
+    SLOW_READER = 925, 429, _("A stream must be read as fast as it is written.")
     ARGUMENT_INVALID = 931, 400, _("A field of the request is missing or outside its range.")
     NOT_FOUND = 932, 404, _("What was asked for must exist and be open to the caller.")

@@ -1,0 +1,165 @@
+"""``tradsys.v1.MarketDataService``: quotes, books, tickers and candles from memory, and a stream of their changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from exchanges.market_data.candles import KEPT
+from exchanges.market_data.live_updates import LiveUpdates, levels
+from exchanges.market_data.payloads import change_text
+from exchanges.market_data.subscriber import Instrument, MarketDataSubscriber
+from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.pages import page_of
+from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.server_streams import OutgoingStream
+from tradsys.mesh.service import MEMBERS, SERVING, Health, HealthStatus, MethodRule, ServiceDependency
+from tradsys.v1 import market_data_pb2 as pb
+
+REALTIME: Final = "quotes:realtime"
+USUAL_DEPTH: Final = 10
+LARGEST_DEPTH: Final = 50
+MOST_INSTRUMENTS: Final = 100
+SECOND: Final = 1_000_000_000
+
+
+class MarketDataService(HandledService):
+    NAME = "tradsys.v1.MarketDataService"
+    ABOUT = "Live quotes, books, tickers and candles of the venues, from the books in memory."
+    METHODS = (
+        MethodRule(name="GetQuote", about="Best bid and offer and the last trade of an instrument.", roles=MEMBERS),
+        MethodRule(name="GetOrderBook", about="The levels of both sides of an instrument's book.", roles=MEMBERS),
+        MethodRule(name="GetTicker", about="Last trade, volume and change of the day of an instrument.", roles=MEMBERS),
+        MethodRule(name="ListTickers", about="The tickers of an exchange, in pages.", roles=MEMBERS),
+        MethodRule(name="GetCandles", about="One-minute candles of an instrument.", roles=MEMBERS),
+        MethodRule(
+            name="StreamMarketData",
+            about="A snapshot of up to 100 instruments, then every change of their books and trades.",
+            roles=MEMBERS,
+            streaming=True,
+        ),
+    )
+    DEPENDENCIES = (ServiceDependency(name="market-data lines", required=False, kind="resource"),)
+
+    def __init__(self, subscribers: Sequence[MarketDataSubscriber], updates: LiveUpdates, now: Callable[[], int]) -> None:
+        super().__init__(now)
+        self._updates = updates
+        self._subscribers: Mapping[str, MarketDataSubscriber] = {each.exchange: each for each in subscribers}
+        for each in subscribers:
+            each.listener = updates
+
+    def handled(self) -> Mapping[str, Unary | ServerStream]:
+        return {
+            "GetQuote": Unary(pb.GetQuoteRequest, self.get_quote),
+            "GetOrderBook": Unary(pb.GetOrderBookRequest, self.get_order_book),
+            "GetTicker": Unary(pb.GetTickerRequest, self.get_ticker),
+            "ListTickers": Unary(pb.ListTickersRequest, self.list_tickers),
+            "GetCandles": Unary(pb.GetCandlesRequest, self.get_candles),
+            "StreamMarketData": ServerStream(pb.StreamMarketDataRequest, self.stream_market_data),
+        }
+
+    def health(self) -> Health:
+        """Books that stand still are marked stale; with no line at all there is nothing to serve."""
+        if any(each.line_up for each in self._subscribers.values()):
+            return SERVING
+        return Health(HealthStatus.NOT_SERVING, "no market-data line is up")
+
+    async def get_quote(self, request: pb.GetQuoteRequest) -> pb.Quote:
+        book = self._licensed(request.exchange, request.symbol).book
+        bids, asks = book.levels(1)
+        bid, ask = bids[0] if bids else (0, 0, 0), asks[0] if asks else (0, 0, 0)
+        return pb.Quote(
+            exchange=request.exchange,
+            symbol=book.symbol,
+            bid_price=bid[0],
+            bid_quantity=bid[1],
+            ask_price=ask[0],
+            ask_quantity=ask[1],
+            last_price=book.last_price,
+            last_quantity=book.last_quantity,
+            time=self.now(),
+            stale=book.sequence is None,
+        )
+
+    async def get_order_book(self, request: pb.GetOrderBookRequest) -> pb.OrderBook:
+        if not 0 <= request.depth <= LARGEST_DEPTH:
+            raise invalid("depth", f"0 to {LARGEST_DEPTH}", request.depth)
+        book = self._licensed(request.exchange, request.symbol).book
+        bids, asks = book.levels(request.depth or USUAL_DEPTH)
+        return pb.OrderBook(
+            exchange=request.exchange,
+            symbol=book.symbol,
+            bids=levels(bids),
+            asks=levels(asks),
+            time=self.now(),
+            stale=book.sequence is None,
+        )
+
+    async def get_ticker(self, request: pb.GetTickerRequest) -> pb.Ticker:
+        return self._ticker(self._licensed(request.exchange, request.symbol))
+
+    async def list_tickers(self, request: pb.ListTickersRequest) -> pb.ListTickersResponse:
+        self._require_exchange(request.exchange)
+        instruments = list(self._subscribers[request.exchange].instruments.values())
+        page, token = page_of(instruments, lambda each: each.book.symbol, size=request.page_size, token=request.page_token)
+        return pb.ListTickersResponse(tickers=[self._ticker(each) for each in page], next_page_token=token)
+
+    async def get_candles(self, request: pb.GetCandlesRequest) -> pb.GetCandlesResponse:
+        if not 0 <= request.limit <= KEPT:
+            raise invalid("limit", f"0 to {KEPT}", request.limit)
+        candles = self._licensed(request.exchange, request.symbol).candles.candles
+        return pb.GetCandlesResponse(
+            candles=[
+                pb.Candle(
+                    time=each.time * SECOND, open=each.open, high=each.high, low=each.low, close=each.close, volume=each.volume
+                )
+                for each in candles[-(request.limit or KEPT) :]
+            ]
+        )
+
+    async def stream_market_data(self, request: pb.StreamMarketDataRequest, stream: OutgoingStream) -> None:
+        if not 0 < len(request.instruments) <= MOST_INSTRUMENTS:
+            raise invalid("instruments", f"1 to {MOST_INSTRUMENTS}", len(request.instruments))
+        exchanges = sorted({each.exchange for each in request.instruments})
+        for exchange in exchanges:
+            self._require_exchange(exchange)
+        stream.features = (*(f"exchange:{each}" for each in exchanges), REALTIME)
+        instruments = {(each.exchange, each.symbol): self._instrument(each.exchange, each.symbol) for each in request.instruments}
+        self._updates.subscribe(stream, instruments.values())
+        try:
+            await asyncio.get_running_loop().create_future()  # updates are put by the lines until the call ends
+        finally:
+            self._updates.unsubscribe(stream, instruments.values())
+
+    def _licensed(self, exchange: str, symbol: str) -> Instrument:
+        self._require_exchange(exchange)
+        return self._instrument(exchange, symbol)
+
+    def _require_exchange(self, exchange: str) -> None:
+        if exchange not in self._subscribers:
+            raise CallRefused(CallRefusal.NOT_FOUND, exchange=code("exchange", exchange), served=", ".join(self._subscribers))
+        self.require(f"exchange:{exchange}")
+        # Plans without it are promised quotes that are 15 minutes old, and no such feed exists yet.
+        self.require(REALTIME, delayed="quotes of 15 minutes ago are not served yet")
+
+    def _instrument(self, exchange: str, symbol: str) -> Instrument:
+        instrument = self._subscribers[exchange].instruments.get(symbol)
+        if instrument is None:
+            raise CallRefused(CallRefusal.NOT_FOUND, exchange=exchange, symbol=code("symbol", symbol))
+        return instrument
+
+    def _ticker(self, instrument: Instrument) -> pb.Ticker:
+        book, trade = instrument.book, instrument.last_trade
+        return pb.Ticker(
+            exchange=instrument.exchange,
+            symbol=book.symbol,
+            last_price=book.last_price,
+            last_quantity=book.last_quantity,
+            last_time=0 if trade is None else trade.time,
+            volume=book.volume,
+            reference_price=instrument.previous or 0,
+            change_percent=change_text(book.last_price or None, instrument.previous) or "",
+            time=self.now(),
+            stale=book.sequence is None,
+        )
