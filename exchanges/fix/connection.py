@@ -137,9 +137,21 @@ class Initiator:
     logon.
     """
 
-    def __init__(self, config: SessionConfig, application: Application, store: MessageStore, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: SessionConfig,
+        application: Application,
+        store: MessageStore,
+        clock: Clock | None = None,
+        *,
+        may_connect: Callable[[], bool] = lambda: True,
+        on_attempt_failed: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`may_connect` is asked before each attempt; `on_attempt_failed` hears of each that ended without a logon."""
         if not config.hosts:
             raise ValueError(f"{config.name} has no host to connect to")
+        self._may_connect = may_connect
+        self._on_attempt_failed = on_attempt_failed
         self.config = config
         self.session = Session(config, application, store, clock or SystemClock())
         self._line: Line | None = None
@@ -172,8 +184,12 @@ class Initiator:
             while not self._stopping.is_set():
                 if failures and await self._stopped_within(delays[min(failures, len(delays)) - 1]):
                     break
+                while not self._may_connect():
+                    if await self._stopped_within(TICK_SECONDS):
+                        return
                 started = loop.time()
                 if not await self._connect_once(*hosts[place % len(hosts)]):
+                    self._on_attempt_failed()
                     failures += 1
                     place += 1
                 elif loop.time() - started < _SHORT_SECONDS:
