@@ -21,7 +21,7 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class ValidateLicenseRequest(_message.Message):
+class ValidateFeatureRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FEATURE_FIELD_NUMBER: _builtins.int
@@ -38,7 +38,7 @@ class ValidateLicenseRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ValidateLicenseRequest: _TypeAlias = ValidateLicenseRequest  # noqa: Y015
+Global___ValidateFeatureRequest: _TypeAlias = ValidateFeatureRequest  # noqa: Y015
 
 @_typing.final
 class ValidateOperationRequest(_message.Message):
@@ -65,7 +65,7 @@ class ValidateOperationRequest(_message.Message):
 Global___ValidateOperationRequest: _TypeAlias = ValidateOperationRequest  # noqa: Y015
 
 @_typing.final
-class LicenseValidation(_message.Message):
+class EntitlementAnswer(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     VALID_FIELD_NUMBER: _builtins.int
@@ -75,9 +75,9 @@ class LicenseValidation(_message.Message):
     REVISION_FIELD_NUMBER: _builtins.int
     valid: _builtins.bool
     code: _builtins.str
-    """why not, e.g. LICENSE_EXPIRED; empty when valid"""
+    """OK, or why not, e.g. LICENSE_EXPIRED"""
     rule: _builtins.str
-    """the rule in one English sentence"""
+    """the rule in one English sentence; empty when valid"""
     revision: _builtins.int
     """of the entitlement document; 0: there is none"""
     @_builtins.property
@@ -99,7 +99,7 @@ class LicenseValidation(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___LicenseValidation: _TypeAlias = LicenseValidation  # noqa: Y015
+Global___EntitlementAnswer: _TypeAlias = EntitlementAnswer  # noqa: Y015
 
 @_typing.final
 class GetLicenseRequest(_message.Message):

@@ -36,13 +36,13 @@ class LicensingServiceStub:
         """
         self.ValidateLicense = channel.unary_unary(
                 '/tradsys.v1.LicensingService/ValidateLicense',
-                request_serializer=tradsys_dot_v1_dot_licensing__pb2.ValidateLicenseRequest.SerializeToString,
-                response_deserializer=tradsys_dot_v1_dot_licensing__pb2.LicenseValidation.FromString,
+                request_serializer=tradsys_dot_v1_dot_licensing__pb2.ValidateFeatureRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_licensing__pb2.EntitlementAnswer.FromString,
                 _registered_method=True)
         self.ValidateOperation = channel.unary_unary(
                 '/tradsys.v1.LicensingService/ValidateOperation',
                 request_serializer=tradsys_dot_v1_dot_licensing__pb2.ValidateOperationRequest.SerializeToString,
-                response_deserializer=tradsys_dot_v1_dot_licensing__pb2.LicenseValidation.FromString,
+                response_deserializer=tradsys_dot_v1_dot_licensing__pb2.EntitlementAnswer.FromString,
                 _registered_method=True)
         self.GetLicense = channel.unary_unary(
                 '/tradsys.v1.LicensingService/GetLicense',
@@ -114,13 +114,13 @@ def add_LicensingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'ValidateLicense': grpc.unary_unary_rpc_method_handler(
                     servicer.ValidateLicense,
-                    request_deserializer=tradsys_dot_v1_dot_licensing__pb2.ValidateLicenseRequest.FromString,
-                    response_serializer=tradsys_dot_v1_dot_licensing__pb2.LicenseValidation.SerializeToString,
+                    request_deserializer=tradsys_dot_v1_dot_licensing__pb2.ValidateFeatureRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_licensing__pb2.EntitlementAnswer.SerializeToString,
             ),
             'ValidateOperation': grpc.unary_unary_rpc_method_handler(
                     servicer.ValidateOperation,
                     request_deserializer=tradsys_dot_v1_dot_licensing__pb2.ValidateOperationRequest.FromString,
-                    response_serializer=tradsys_dot_v1_dot_licensing__pb2.LicenseValidation.SerializeToString,
+                    response_serializer=tradsys_dot_v1_dot_licensing__pb2.EntitlementAnswer.SerializeToString,
             ),
             'GetLicense': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLicense,
@@ -168,8 +168,8 @@ class LicensingService:
             request,
             target,
             '/tradsys.v1.LicensingService/ValidateLicense',
-            tradsys_dot_v1_dot_licensing__pb2.ValidateLicenseRequest.SerializeToString,
-            tradsys_dot_v1_dot_licensing__pb2.LicenseValidation.FromString,
+            tradsys_dot_v1_dot_licensing__pb2.ValidateFeatureRequest.SerializeToString,
+            tradsys_dot_v1_dot_licensing__pb2.EntitlementAnswer.FromString,
             options,
             channel_credentials,
             insecure,
@@ -196,7 +196,7 @@ class LicensingService:
             target,
             '/tradsys.v1.LicensingService/ValidateOperation',
             tradsys_dot_v1_dot_licensing__pb2.ValidateOperationRequest.SerializeToString,
-            tradsys_dot_v1_dot_licensing__pb2.LicenseValidation.FromString,
+            tradsys_dot_v1_dot_licensing__pb2.EntitlementAnswer.FromString,
             options,
             channel_credentials,
             insecure,
