@@ -69,6 +69,8 @@ class OrderBooking:
         )
         self.ledger.reserve(order, order.quantity)
         self.store.add(order)
+        if "-" in payload.trace_id:  # a trace id alone belongs to a trace that is not sampled
+            self.store.keep_trace(order.order_id, payload.trace_id)
         self.counts.add(order.tenant, payload.trading_day)
         answer = FirstAnswer(content, False, order.order_id, sequence, None)
         return order, self.identities.remember(day, order.tenant, order.account, order.client_order_id, answer)

@@ -65,6 +65,9 @@ class Order(msgspec.Struct, array_like=True, kw_only=True, gc=False):
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(Order).decode
 
+TRACED_ORDERS: Final = 10_000
+"""Latest traced orders whose link is kept: reports that come later than so many orders begin no spans."""
+
 Priced = tuple[int, int]
 """(meeting price, order number), kept sorted."""
 
@@ -77,6 +80,17 @@ class OrderStore:
         self._prices: dict[tuple[str, str, str, str, Side], list[Priced]] = {}
         self._ended: dict[int, dict[int, bytes]] = {}
         """Day → order number → packed order."""
+        self._traces: dict[int, str] = {}
+
+    def keep_trace(self, order_id: int, link: str) -> None:
+        """The span, ``<trace id>-<span id>``, that the order's later spans belong to. No part of the state hash."""
+        if len(self._traces) >= TRACED_ORDERS:
+            del self._traces[next(iter(self._traces))]
+        self._traces[order_id] = link
+
+    def trace_of(self, order_id: int) -> str:
+        """Empty for an order that is not traced."""
+        return self._traces.get(order_id, "")
 
     def add(self, order: Order) -> None:
         self._open[order.order_id] = order

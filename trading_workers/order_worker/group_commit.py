@@ -17,13 +17,19 @@ from exchanges.fix.message import UnsendableField
 from trading_workers.journal.segments import JournalError
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.order_lines import OrderLines, PreparedFrames
+from trading_workers.order_worker.order_spans import spans_of_batch
+from trading_workers.order_worker.outcomes import count_outcomes, outcomes
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import Answer, Caller, Instruction
+from tradsys.mesh.telemetry.metrics import METRICS
+from tradsys.mesh.telemetry.tracing import TRACING, is_traced
 
 log = logging.getLogger("trading_workers.commit")
 
 GROUP_INSTRUCTIONS = 4_000
 """Decided in one go; then the event loop serves everything else before the next."""
+
+NS_PER_SECOND = 1_000_000_000
 
 Done = Callable[[list[Answer]], None]
 
@@ -32,6 +38,17 @@ class _Submission(NamedTuple):
     caller: Caller
     instructions: Sequence[Instruction]
     done: Done
+    arrived: int
+
+
+class _Decided(NamedTuple):
+    """A submission whose answers wait for the journal. Times in nanoseconds UTC."""
+
+    submission: _Submission
+    answers: list[Answer]
+    began: int
+    checked: int
+    """0 where the batch is not traced."""
 
 
 class GroupCommit:
@@ -49,7 +66,7 @@ class GroupCommit:
 
     def submit(self, caller: Caller, instructions: Sequence[Instruction], done: Done) -> None:
         """`done` gets one answer per instruction, in order, once they are durable."""
-        self._queue.append(_Submission(caller, instructions, done))
+        self._queue.append(_Submission(caller, instructions, done, self._now()))
         self._idle.clear()
         self._filled.set()
 
@@ -66,23 +83,29 @@ class GroupCommit:
                 self._idle.set()
 
     async def _commit_group(self) -> None:
-        answered: list[tuple[Done, list[Answer]]] = []
+        group: list[_Decided] = []
         frames: list[PreparedFrames] = []
         before, decided = self._journal.last_sequence, 0
         while self._queue and decided < GROUP_INSTRUCTIONS:
             submission = self._queue.popleft()
             decided += len(submission.instructions)
-            answered.append((submission.done, self._decide(submission, frames)))
+            group.append(self._decide(submission, frames))
         if self._journal.last_sequence > before:
             await self._journal.sync()
+        durable = self._now()
         self._lines.transmit(frames)
-        for done, answers in answered:
-            done(answers)
+        sent = self._now()
+        for each in group:
+            each.submission.done(each.answers)
+        # Behind the callers whom `done` has just woken: measuring delays nobody's answer.
+        asyncio.get_running_loop().call_soon(self._measure, group, durable, sent)
 
-    def _decide(self, submission: _Submission, frames: list[PreparedFrames]) -> list[Answer]:
+    def _decide(self, submission: _Submission, frames: list[PreparedFrames]) -> _Decided:
         """One batch through the order path into the journal; its messages are added to `frames`."""
         now = self._now()
         prepared = self._path.handle_batch(submission.caller, submission.instructions, now)
+        checked = self._now() if TRACING.enabled and is_traced(submission.caller.trace_id) else 0
+        decided = _Decided(submission, prepared.answers, now, checked)
         try:
             outgoing = self._lines.prepare(prepared.intents)
             records = [*prepared.records, *self._lines.records_of(outgoing)]
@@ -90,11 +113,20 @@ class GroupCommit:
         except (JournalError, UnsendableField, KeyError) as error:
             log.error("a batch of %d is not accepted: %s", len(submission.instructions), error)
             self._path.rollback(prepared, _cause(error))
-            return prepared.answers
+            return decided
         self._path.commit(prepared, first)
         self._lines.written(outgoing, first + len(prepared.records))
         frames += outgoing
-        return prepared.answers
+        return decided
+
+    def _measure(self, group: Sequence[_Decided], durable: int, sent: int) -> None:
+        """Figures and spans of a group."""
+        METRICS.order_commit().observe((sent - min(each.submission.arrived for each in group)) / NS_PER_SECOND)
+        for submission, answers, began, checked in group:
+            caller = submission.caller
+            count_outcomes(METRICS, caller.tenant, outcomes(self._path.view(caller.tenant), submission.instructions, answers))
+            if checked:
+                spans_of_batch(caller.trace_id, answers, began=began, checked=checked, durable=durable, sent=sent)
 
 
 def _cause(error: Exception) -> str:

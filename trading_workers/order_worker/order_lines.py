@@ -22,6 +22,7 @@ from trading_workers.journal.records import AnyPayload, CancelRejected, Executio
 from trading_workers.journal.segments import JournalError
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.journal_store import JournalStore
+from trading_workers.order_worker.order_spans import measure_reports
 from trading_workers.order_worker.venue_messages import (
     CL_ORD_ID,
     MSG_SEQ_NUM,
@@ -34,6 +35,7 @@ from trading_workers.order_worker.venue_messages import (
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import FixIntent, OrderReport, VenueCancelReject, VenueReport
 from tradsys.configuration import Address
+from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("trading_workers.lines")
 
@@ -56,6 +58,11 @@ class PreparedFrames(NamedTuple):
 def line_name(exchange: str) -> str:
     """The name by which routing rules know the line to an exchange."""
     return f"{exchange}-1"
+
+
+def exchange_of(line: str) -> str:
+    """The exchange that a line leads to."""
+    return line.rpartition("-")[0]
 
 
 class OrderLines(Application):
@@ -134,10 +141,15 @@ class OrderLines(Application):
     # Application
 
     def on_logon(self, session: Session) -> None:
-        self._path.set_line(self._names[session], up=True)
+        line = self._names[session]
+        self._path.set_line(line, up=True)
+        METRICS.exchange_connections(exchange_of(line), line).set(1)
 
     def on_logout(self, session: Session) -> None:
-        self._path.set_line(self._names[session], up=False)
+        line = self._names[session]
+        self._path.set_line(line, up=False)
+        METRICS.exchange_connections(exchange_of(line), line).set(0)
+        METRICS.exchange_error(exchange_of(line), "line_down")
         self._flush()
 
     def on_application_message(self, session: Session, message: Message) -> None:
@@ -150,6 +162,7 @@ class OrderLines(Application):
         refused = message.get_int(REF_SEQ_NUM)
         number = message.required_int(MSG_SEQ_NUM)
         log.error("%s rejects our message %s: %r", line, refused, message)
+        METRICS.exchange_error(exchange_of(line), "message_rejected")
         if refused is None:
             return
         for _, frame in self.stores[line].outgoing(refused, refused):
@@ -190,8 +203,11 @@ class OrderLines(Application):
         for text in prepared.anomalies:
             self.counts["anomaly"] += 1
             log.error("a venue's report was not applied: %s", text)
+        if prepared.anomalies:
+            METRICS.exchange_error(exchange_of(inbound[0].line), "report_not_applied", len(prepared.anomalies))
         for report, place in zip(prepared.reports, _report_places(prepared.records), strict=True):
             self._on_report(report, first + place)
+        measure_reports(self._path.state.store, prepared.reports, read=now, written=self._clock.now())
 
 
 def _place(inbound: _Inbound) -> tuple[str, int]:

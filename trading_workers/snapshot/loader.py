@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from trading_workers.snapshot.disk import DiskCopies
 from trading_workers.snapshot.redis_keys import CHANNEL, REVISIONS, acks_key, document_key
 from trading_workers.snapshot.signing import AnyDocument, DocumentRefused, encode_signed, open_signed
+from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("trading_workers.snapshot")
 
@@ -165,6 +166,7 @@ class SnapshotLoader:
             return False
         applied = self._now()
         lag_ms = max(applied - document.committed_at, 0) // NS_PER_MS
+        METRICS.snapshot_lag(signed.name, lag_ms)
         self.revisions[signed.name] = signed.revision
         self._unacknowledged[signed.name] = json.dumps({"revision": signed.revision, "applied_at": applied, "lag_ms": lag_ms})
         if keep:
