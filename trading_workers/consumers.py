@@ -24,7 +24,7 @@ from tenants.roles import Permission, may
 from tenants.selectors import membership_of
 from trading_workers.acting import visible_accounts
 from trading_workers.blotter import selectors as blotter
-from trading_workers.fanout import Hub, Subscriber
+from trading_workers.fanout import Hub, Subscriber, TracedFrame
 from trading_workers.snapshot.published import NothingPublished, platform_document, tenant_document
 from tradsys.configuration import Configuration
 
@@ -190,7 +190,10 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _write(self) -> None:
         while True:
-            await self.send(text_data=await self.subscriber.take())
+            frame = await self.subscriber.take()
+            await self.send(text_data=frame)
+            if type(frame) is TracedFrame:
+                frame.sent()
 
 
 websocket_urlpatterns = [path("ws/v1/stream", StreamConsumer.as_asgi())]

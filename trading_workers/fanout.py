@@ -10,11 +10,15 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import redis.asyncio as redis
+
+from tradsys.mesh.telemetry.tracing import TRACING
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +27,23 @@ QUEUE_LIMIT = 512
 
 Snapshot = Callable[[], Awaitable[str]]
 """Gives the JSON text of a channel's present state."""
+
+
+# Where ``projector.order_event`` puts it; nothing else of the text is read here.
+_LINK = re.compile(r'"trace": "([0-9a-f]{32}-[0-9a-f]{16})"}\Z')
+
+
+class TracedFrame(str):
+    """A frame about a traced order, on its way since `came` (ns UTC)."""
+
+    link: str
+    came: int
+
+    def sent(self) -> None:
+        """The frame was handed to one subscriber's connection."""
+        span = TRACING.begin("websocket frame", parent=self.link, start=self.came)
+        if span is not None:
+            span.end()
 
 
 class Subscriber:
@@ -154,6 +175,9 @@ class Hub:
             return
         entry.sequence += 1
         text = frame(entry.name, "update", entry.sequence, data)
+        if TRACING.enabled and (link := _LINK.search(data)) is not None:
+            text = traced = TracedFrame(text)
+            traced.link, traced.came = link[1], time.time_ns()
         for subscriber in entry.subscribers:
             subscriber.put(text)
 

@@ -59,6 +59,7 @@ TENANT_URLCONF = ROOT_URLCONF = "tradsys.urls"
 ASGI_APPLICATION = "tradsys.asgi.application"
 
 MIDDLEWARE = [
+    "tradsys.web_telemetry.telemetry_middleware",
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

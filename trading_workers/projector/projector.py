@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import defaultdict
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from trading_workers.journal.records import (
 from trading_workers.journal.segments import JournalError
 from trading_workers.models import ProjectionCheckpoint
 from trading_workers.projector.rows import Entry, ProjectionRefused, TenantRows
+from tradsys.mesh.telemetry.metrics import METRICS
+from tradsys.mesh.telemetry.tracing import TRACING, is_traced
 
 log = logging.getLogger("trading_workers.projector")
 
@@ -40,6 +43,8 @@ BATCH_RECORDS = 2_000
 IDLE_SECONDS = 0.05
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
+NS_PER_SECOND = 1_000_000_000
+LONGEST_TRACED_DELAY_NS = 600 * NS_PER_SECOND
 
 
 class AnotherProjector(Exception):
@@ -97,9 +102,12 @@ class Projector:
         if not records:
             return False
         last = (records[-1].epoch, records[-1].sequence)
+        began = time.time_ns()
         changed = self._commit(worker, records, checkpoint, last)
+        ended = time.time_ns()
         self._checkpoints[worker] = last
-        self._tell(changed)
+        METRICS.projected(worker, len(records), max(ended - records[-1].time, 0) / NS_PER_SECOND)
+        self._tell(changed, began, ended)
         return True
 
     def _commit(
@@ -120,15 +128,19 @@ class Projector:
                 changed[slug] = rows.changed_orders()
         return changed
 
-    def _tell(self, changed: dict[str, list[tuple[int, Order]]]) -> None:
-        """People see changes at once; whoever misses one reads the table, which has it already."""
+    def _tell(self, changed: dict[str, list[tuple[int, Order]]], began: int, ended: int) -> None:
+        """People see changes at once; whoever misses one reads the table, which has it already.
+
+        The rows were written from `began` to `ended`, nanoseconds UTC.
+        """
         if not any(changed.values()):
             return
         try:
             pipeline = self._redis.pipeline(transaction=False)
             for slug, orders in changed.items():
                 for sequence, order in orders:
-                    pipeline.publish(f"tenant:{slug}:orders", json.dumps(order_event(sequence, order)))
+                    link = _span_of_projection(order, began, ended) if TRACING.enabled else ""
+                    pipeline.publish(f"tenant:{slug}:orders", json.dumps(order_event(sequence, order, link)))
             pipeline.execute()
         except (RedisError, OSError) as error:
             log.warning("changes are in the tables but could not be announced: %s", _short(error))
@@ -139,8 +151,23 @@ class Projector:
         close_old_connections()
 
 
-def order_event(sequence: int, order: Order) -> dict[str, object]:
-    """What the tenant's channel says of a changed order. Prices are int64 millionths, times nanoseconds UTC."""
+def _span_of_projection(order: Order, began: int, ended: int) -> str:
+    """``projection`` of a traced order's change; its link, empty without one. A replay of old records begins no spans."""
+    if not is_traced(order.trace_id) or ended - order.changed_at > LONGEST_TRACED_DELAY_NS:
+        return ""
+    about = {"worker": order.worker, "order_id": str(order.order_id or ""), "state": str(order.state)}
+    span = TRACING.begin("projection", parent=order.trace_id, start=began, attributes=about)
+    if span is None:
+        return ""
+    span.end(at=ended)
+    return span.link
+
+
+def order_event(sequence: int, order: Order, link: str = "") -> dict[str, object]:
+    """What the tenant's channel says of a changed order. Prices are int64 millionths, times nanoseconds UTC.
+
+    `link` of the span that the frames to the browsers belong to; it comes last, where ``fanout`` looks for it.
+    """
     return {
         "seq": sequence,
         "worker": order.worker,
@@ -162,6 +189,7 @@ def order_event(sequence: int, order: Order) -> dict[str, object]:
         "figures": order.denied_figures,
         "text": order.text,
         "changed_at": order.changed_at,
+        **({"trace": link} if link else {}),
     }
 
 

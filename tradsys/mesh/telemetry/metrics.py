@@ -66,13 +66,26 @@ class MethodMetrics:
         """A call that was `started` has ended with `code` (``OK`` or a machine code)."""
         with self._lock:
             self._in_flight -= 1
-            try:
-                self._codes[code] += 1
-            except KeyError:
-                code = self._limit.bounded(code)
-                self._codes[code] = self._codes.get(code, 0) + 1
-            self._counts[bisect_left(self._bounds, seconds)] += 1
-            self._seconds += seconds
+            self._count(code, seconds)
+
+    def left(self) -> None:
+        """A call that was `started` here turned out to be another method's, which has `counted` it."""
+        with self._lock:
+            self._in_flight -= 1
+
+    def counted(self, code: str, seconds: float) -> None:
+        """A call whose method was not known before it ended."""
+        with self._lock:
+            self._count(code, seconds)
+
+    def _count(self, code: str, seconds: float) -> None:
+        try:
+            self._codes[code] += 1
+        except KeyError:
+            code = self._limit.bounded(code)
+            self._codes[code] = self._codes.get(code, 0) + 1
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._seconds += seconds
 
     def read(self) -> tuple[dict[str, int], list[tuple[str, float]], float, int]:
         """(calls by code, buckets, seconds in all, in flight) of one moment."""
@@ -263,7 +276,8 @@ class Metrics:
             codes, buckets, seconds, flying = method.read()
             for code, count in codes.items():
                 requests.add_metric((method.service, method.method, code), count)
-            duration.add_metric((method.service, method.method), buckets, sum_value=seconds)
+            if codes:
+                duration.add_metric((method.service, method.method), buckets, sum_value=seconds)
             by_service[method.service] = by_service.get(method.service, 0) + flying
         for service, flying in by_service.items():
             in_flight.add_metric((service,), flying)
