@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from tenants.kernel.directory import UnknownTenant
 from trading_workers.journal.records import UnknownRecord
 from trading_workers.journal.segments import JournalError
-from trading_workers.order_traces import find_order
+from trading_workers.management.order_traces import find_order
 from tradsys.configuration import Configuration
 from tradsys.mesh.telemetry.span_file import read_spans
 from tradsys.mesh.telemetry.trace_tree import lines_of, tree_of
