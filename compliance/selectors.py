@@ -66,21 +66,29 @@ def verdict_entries(*, board: str, now: int) -> dict[str, VerdictEntry]:
 
 def rulings_for(board: str, *, at: datetime | None = None) -> dict[str, Ruling]:
     """Instrument key to ruling with its reasons, in two statements; see `verdicts_in_force`."""
-    return {
-        verdict.instrument.key: Ruling(
-            instrument=verdict.instrument.key,
-            status=verdict.status,
-            status_label=verdict.get_status_display(),
-            reason=verdict.reason,
-            reason_ar=verdict.reason_ar,
-            as_of=verdict.as_of,
-            verdict_id=verdict.verdict_id,
-            board=verdict.board.code,
-            rule_set=str(verdict.rule_set),
-            demonstration=verdict.board.demonstration,
-        )
-        for verdict in verdicts_in_force(board, at=at)
-    }
+    return {verdict.instrument.key: _ruling(verdict) for verdict in verdicts_in_force(board, at=at)}
+
+
+def ruling_of(verdict_id: str) -> Ruling | None:
+    """The published verdict of this id, also when it has ended, or None."""
+    found = Verdict.objects.select_related("instrument", "instrument__exchange", "rule_set", "board")
+    verdict = found.filter(verdict_id=verdict_id).first()
+    return None if verdict is None else _ruling(verdict)
+
+
+def _ruling(verdict: Verdict) -> Ruling:
+    return Ruling(
+        instrument=verdict.instrument.key,
+        status=verdict.status,
+        status_label=verdict.get_status_display(),
+        reason=verdict.reason,
+        reason_ar=verdict.reason_ar,
+        as_of=verdict.as_of,
+        verdict_id=verdict.verdict_id,
+        board=verdict.board.code,
+        rule_set=str(verdict.rule_set),
+        demonstration=verdict.board.demonstration,
+    )
 
 
 def reasons_of(verdict_ids: Iterable[str], *, language: str) -> dict[str, str]:

@@ -153,6 +153,11 @@ def acting_rules(exchange: Exchange) -> list[DatedRule]:
     return _acting_rules(signed_data_set_ids())[exchange.pk]
 
 
+def acting_rules_by_exchange() -> dict[int, list[DatedRule]]:
+    """The rows that act of every exchange, by its primary key; see `acting_rules`."""
+    return _acting_rules(signed_data_set_ids())
+
+
 def instruments_for_display() -> QuerySet[Instrument]:
     """Instruments with what lists of them show, without further statements per row."""
     return Instrument.objects.select_related("exchange").order_by("exchange__code", "symbol", "name")

@@ -1,4 +1,4 @@
-"""One service on a real gRPC server, called by whoever the test says: the interceptor is a fake, the rest is not."""
+"""One service on a real gRPC server, called by whoever the test says: a fake interceptor believes it, the rest is real."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
 from tradsys.mesh.calls import Call, CallIdentity, current_call
+from tradsys.mesh.grpc_server import abort_with_refusal
 from tradsys.mesh.handlers import HandledService
 from tradsys.mesh.refusals import CallRefusal
-from tradsys.mesh.service import TRADER
+from tradsys.mesh.service import TRADER, LicenseGate
 
 
 def member(
@@ -53,17 +54,28 @@ class Refused(Exception):
 
 
 class _CallsFrom(grpc.aio.ServerInterceptor):
-    def __init__(self, caller: Callable[[], CallIdentity]) -> None:
+    """Lets a call in by the method's own rule: role or service, then licence; quotas and rates are the real one's."""
+
+    def __init__(self, service: HandledService, caller: Callable[[], CallIdentity]) -> None:
+        self._service = service
         self._caller = caller
 
     async def intercept_service(self, continuation: Any, details: Any) -> Any:
         handler = await continuation(details)
         if handler is None:
             return None
+        rule = self._service.method_rules()[details.method.rpartition("/")[2]]
 
         def bound(method: Any) -> Any:
             async def call(raw: bytes, context: Any) -> Any:
-                current_call.set(Call(identity=self._caller(), method=details.method.lstrip("/"), door="grpc", began_at=1))
+                caller = self._caller()
+                if caller.role not in rule.roles and caller.service not in rule.services:
+                    await abort_with_refusal(context, CallRefusal.METHOD_NOT_PERMITTED, {})
+                if rule.licensed and self._service.license_gate is not None:
+                    refusal = self._service.license_gate.check(caller.tenant, rule.features, "", self._service.now())
+                    if refusal is not None:
+                        await abort_with_refusal(context, refusal, {})
+                current_call.set(Call(identity=caller, method=details.method.lstrip("/"), door="grpc", began_at=1))
                 return await method(raw, context)
 
             return call
@@ -105,10 +117,10 @@ def refused(error: grpc.aio.AioRpcError) -> Refused:
 
 
 @asynccontextmanager
-async def serving(service: HandledService, gate: Gate) -> AsyncIterator[ServiceUnderTest]:
+async def serving(service: HandledService, gate: LicenseGate) -> AsyncIterator[ServiceUnderTest]:
     service.license_gate = gate
     under_test: list[ServiceUnderTest] = []
-    server = grpc.aio.server(interceptors=(_CallsFrom(lambda: under_test[0].caller),))
+    server = grpc.aio.server(interceptors=(_CallsFrom(service, lambda: under_test[0].caller),))
     service.add_to(server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

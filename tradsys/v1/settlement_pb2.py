@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btradsys/v1/settlement.proto\x12\ntradsys.v1\"@\n\x18GetSettlementDateRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x12\n\ntrade_date\x18\x02 \x01(\t\"\x95\x01\n\x0eSettlementDate\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x12\n\ntrade_date\x18\x02 \x01(\t\x12\x17\n\x0fsettlement_date\x18\x03 \x01(\t\x12\r\n\x05\x63ycle\x18\x04 \x01(\t\x12\r\n\x05trust\x18\x05 \x01(\t\x12\x12\n\ndepository\x18\x06 \x01(\t\x12\x12\n\nunverified\x18\x07 \x03(\t\"f\n\x1aListUnsettledTradesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x65xchange\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x91\x02\n\x0eUnsettledTrade\x12\x10\n\x08order_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63lient_order_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x10\n\x08\x65xchange\x18\x05 \x01(\t\x12\x0e\n\x06symbol\x18\x06 \x01(\t\x12\x0c\n\x04side\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\x03\x12\r\n\x05price\x18\t \x01(\x03\x12\x10\n\x08\x63urrency\x18\n \x01(\t\x12\r\n\x05value\x18\x0b \x01(\t\x12\x13\n\x0b\x65xecuted_at\x18\x0c \x01(\x03\x12\x12\n\ntrade_date\x18\r \x01(\t\x12\x17\n\x0fsettlement_date\x18\x0e \x01(\t\"b\n\x1bListUnsettledTradesResponse\x12*\n\x06trades\x18\x01 \x03(\x0b\x32\x1a.tradsys.v1.UnsettledTrade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd2\x01\n\x11SettlementService\x12U\n\x11GetSettlementDate\x12$.tradsys.v1.GetSettlementDateRequest\x1a\x1a.tradsys.v1.SettlementDate\x12\x66\n\x13ListUnsettledTrades\x12&.tradsys.v1.ListUnsettledTradesRequest\x1a\'.tradsys.v1.ListUnsettledTradesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btradsys/v1/settlement.proto\x12\ntradsys.v1\"@\n\x18GetSettlementDateRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x12\n\ntrade_date\x18\x02 \x01(\t\"\xaa\x01\n\x0eSettlementDate\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x12\n\ntrade_date\x18\x02 \x01(\t\x12\x17\n\x0fsettlement_date\x18\x03 \x01(\t\x12\r\n\x05\x63ycle\x18\x04 \x01(\t\x12\r\n\x05trust\x18\x05 \x01(\t\x12\x12\n\ndepository\x18\x06 \x01(\t\x12\x12\n\nunverified\x18\x07 \x03(\t\x12\x13\n\x0btrading_day\x18\x08 \x01(\x08\"f\n\x1aListUnsettledTradesRequest\x12\x0f\n\x07\x61\x63\x63ount\x18\x01 \x01(\t\x12\x10\n\x08\x65xchange\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x91\x02\n\x0eUnsettledTrade\x12\x10\n\x08order_id\x18\x01 \x01(\x03\x12\x0f\n\x07\x65xec_id\x18\x02 \x01(\t\x12\x17\n\x0f\x63lient_order_id\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x63\x63ount\x18\x04 \x01(\t\x12\x10\n\x08\x65xchange\x18\x05 \x01(\t\x12\x0e\n\x06symbol\x18\x06 \x01(\t\x12\x0c\n\x04side\x18\x07 \x01(\t\x12\x10\n\x08quantity\x18\x08 \x01(\x03\x12\r\n\x05price\x18\t \x01(\x03\x12\x10\n\x08\x63urrency\x18\n \x01(\t\x12\r\n\x05value\x18\x0b \x01(\t\x12\x13\n\x0b\x65xecuted_at\x18\x0c \x01(\x03\x12\x12\n\ntrade_date\x18\r \x01(\t\x12\x17\n\x0fsettlement_date\x18\x0e \x01(\t\"b\n\x1bListUnsettledTradesResponse\x12*\n\x06trades\x18\x01 \x03(\x0b\x32\x1a.tradsys.v1.UnsettledTrade\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xd2\x01\n\x11SettlementService\x12U\n\x11GetSettlementDate\x12$.tradsys.v1.GetSettlementDateRequest\x1a\x1a.tradsys.v1.SettlementDate\x12\x66\n\x13ListUnsettledTrades\x12&.tradsys.v1.ListUnsettledTradesRequest\x1a\'.tradsys.v1.ListUnsettledTradesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSETTLEMENTDATEREQUEST']._serialized_start=43
   _globals['_GETSETTLEMENTDATEREQUEST']._serialized_end=107
   _globals['_SETTLEMENTDATE']._serialized_start=110
-  _globals['_SETTLEMENTDATE']._serialized_end=259
-  _globals['_LISTUNSETTLEDTRADESREQUEST']._serialized_start=261
-  _globals['_LISTUNSETTLEDTRADESREQUEST']._serialized_end=363
-  _globals['_UNSETTLEDTRADE']._serialized_start=366
-  _globals['_UNSETTLEDTRADE']._serialized_end=639
-  _globals['_LISTUNSETTLEDTRADESRESPONSE']._serialized_start=641
-  _globals['_LISTUNSETTLEDTRADESRESPONSE']._serialized_end=739
-  _globals['_SETTLEMENTSERVICE']._serialized_start=742
-  _globals['_SETTLEMENTSERVICE']._serialized_end=952
+  _globals['_SETTLEMENTDATE']._serialized_end=280
+  _globals['_LISTUNSETTLEDTRADESREQUEST']._serialized_start=282
+  _globals['_LISTUNSETTLEDTRADESREQUEST']._serialized_end=384
+  _globals['_UNSETTLEDTRADE']._serialized_start=387
+  _globals['_UNSETTLEDTRADE']._serialized_end=660
+  _globals['_LISTUNSETTLEDTRADESRESPONSE']._serialized_start=662
+  _globals['_LISTUNSETTLEDTRADESRESPONSE']._serialized_end=760
+  _globals['_SETTLEMENTSERVICE']._serialized_start=763
+  _globals['_SETTLEMENTSERVICE']._serialized_end=973
 # @@protoc_insertion_point(module_scope)

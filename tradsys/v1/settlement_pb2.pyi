@@ -54,6 +54,7 @@ class SettlementDate(_message.Message):
     TRUST_FIELD_NUMBER: _builtins.int
     DEPOSITORY_FIELD_NUMBER: _builtins.int
     UNVERIFIED_FIELD_NUMBER: _builtins.int
+    TRADING_DAY_FIELD_NUMBER: _builtins.int
     exchange: _builtins.str
     trade_date: _builtins.str
     settlement_date: _builtins.str
@@ -62,6 +63,8 @@ class SettlementDate(_message.Message):
     trust: _builtins.str
     """of the cycle: "V" verified, "1" one source"""
     depository: _builtins.str
+    trading_day: _builtins.bool
+    """of the exchange's own calendar; a demonstration session may trade on other days"""
     @_builtins.property
     def unverified(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """closures in between that no source confirms: were one real, the date would be later"""
@@ -76,10 +79,11 @@ class SettlementDate(_message.Message):
         trust: _builtins.str = ...,
         depository: _builtins.str = ...,
         unverified: _abc.Iterable[_builtins.str] | None = ...,
+        trading_day: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "depository", b"depository", "exchange", b"exchange", "settlement_date", b"settlement_date", "trade_date", b"trade_date", "trust", b"trust", "unverified", b"unverified"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cycle", b"cycle", "depository", b"depository", "exchange", b"exchange", "settlement_date", b"settlement_date", "trade_date", b"trade_date", "trading_day", b"trading_day", "trust", b"trust", "unverified", b"unverified"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,20 @@
+"""Every gRPC service of the platform: what the authorisation table, its page in the documentation and licence answers come from."""
+
+from __future__ import annotations
+
+from exchanges.market_data.market_data_service import MarketDataService
+from trading_workers.grpc_services.asset_service import AssetService
+from trading_workers.grpc_services.exchange_service import ExchangeService
+from trading_workers.grpc_services.islamic_finance_service import IslamicFinanceService
+from trading_workers.grpc_services.licensing_service import LicensingService
+from trading_workers.grpc_services.settlement_service import SettlementService
+from tradsys.mesh.service import UnifiedService
+
+SERVICES: tuple[type[UnifiedService], ...] = (
+    MarketDataService,
+    ExchangeService,
+    AssetService,
+    LicensingService,
+    IslamicFinanceService,
+    SettlementService,
+)
