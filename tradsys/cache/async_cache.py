@@ -106,12 +106,15 @@ class AsyncCache(Generic[T]):
     async def listen(self) -> None:
         """Follow the other processes' announcements until cancelled; what was missed while Redis was away is caught up."""
         wait = FIRST_WAIT_SECONDS
-        while True:
+        task = asyncio.current_task()
+        assert task is not None
+        # asyncio.wait_for, which the client writes with, loses a cancellation that comes as the write ends (Python 3.11).
+        while not task.cancelling():
             try:
                 async with self._redis.pubsub() as changes:
                     await changes.subscribe(changes_channel(self._name))
                     answered = True
-                    while True:
+                    while not task.cancelling():
                         message = await changes.get_message(timeout=LISTEN_SECONDS)
                         if message is None:
                             if not answered:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import redis
 
+from tradsys.cache import async_cache
 from tradsys.cache.async_cache import AsyncCache
 from tradsys.cache.blocking_cache import BlockingCache
 from tradsys.cache.entries import Fetched, Place
@@ -278,6 +279,22 @@ async def test_an_invalidation_that_was_not_heard_is_made_up_for_when_the_proces
     listener.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await listener
+
+
+@pytest.mark.parametrize("turns", range(7))
+async def test_a_listener_that_is_cancelled_while_it_reconnects_ends(
+    make: Callable[..., AsyncCache[str]], monkeypatch: pytest.MonkeyPatch, connection: redis.Redis, turns: int
+) -> None:
+    monkeypatch.setattr(async_cache, "LISTEN_SECONDS", 0.05)
+    cache = make()
+    listener = asyncio.create_task(cache.listen())
+    await listened(connection, cache, 1)
+    await cache.close()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    listener.cancel()
+    done, _pending = await asyncio.wait([listener], timeout=1)
+    assert done == {listener}
 
 
 async def test_nonsense_on_the_channel_is_counted_and_the_listener_goes_on(
