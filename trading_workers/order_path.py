@@ -180,6 +180,23 @@ class OrderPath:
             found = (order for order in self.state.store.open_of_tenant(caller.tenant) if caller.may_use(order.account))
         return found
 
+    def check(self, caller: Caller, order: NewOrder, now: int) -> Accepted | Refusal | FirstAnswer:
+        """What ``handle_batch`` would decide about `order` at `now`; no record, no reservation, no number and no rate is used.
+
+        A FirstAnswer: this very order was sent before, and sending it again gives that answer.
+        """
+        refusal = check_caller(caller, order)
+        if refusal is not None:
+            return refusal
+        first = self.booking.identities.first_answer(day_of(now), caller.tenant, order.account, order.client_order_id)
+        if first is not None:
+            same = first.fingerprint == _order_fingerprint(caller.tenant, order) and not first.is_cancel
+            return first if same else _conflict(order, first.order_id)
+        still_open = self.state.store.open_by_client_id(caller.tenant, order.account, order.client_order_id)
+        if still_open is not None:
+            return _conflict(order, still_open.order_id)
+        return decide(caller, self._views.get(caller.tenant), self.state, order, now)
+
     # Replay
 
     def replay(self, record: Record) -> None:

@@ -8,6 +8,7 @@ from trading_workers.grpc_services.exchange_service import ExchangeService
 from trading_workers.grpc_services.islamic_finance_service import IslamicFinanceService
 from trading_workers.grpc_services.licensing_service import LicensingService
 from trading_workers.grpc_services.settlement_service import SettlementService
+from trading_workers.order_worker.risk_service import RiskService
 from tradsys.mesh.service import UnifiedService
 
 SERVICES: tuple[type[UnifiedService], ...] = (
@@ -17,4 +18,5 @@ SERVICES: tuple[type[UnifiedService], ...] = (
     LicensingService,
     IslamicFinanceService,
     SettlementService,
+    RiskService,
 )

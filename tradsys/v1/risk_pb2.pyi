@@ -261,6 +261,7 @@ class OrderCheck(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     RESERVED_SHARES_FIELD_NUMBER: _builtins.int
     VERDICT_ID_FIELD_NUMBER: _builtins.int
+    DUPLICATE_FIELD_NUMBER: _builtins.int
     accepted: _builtins.bool
     line: _builtins.str
     """the order line that would take it"""
@@ -271,6 +272,8 @@ class OrderCheck(_message.Message):
     """what a sell would reserve"""
     verdict_id: _builtins.str
     """the Sharia verdict it would rest on; empty without screening"""
+    duplicate: _builtins.bool
+    """this very order was sent before: sending it again gives its first answer, which this is"""
     @_builtins.property
     def refusal(self) -> _orders_pb2.Refusal:
         """set exactly when not accepted"""
@@ -285,10 +288,11 @@ class OrderCheck(_message.Message):
         currency: _builtins.str = ...,
         reserved_shares: _builtins.int = ...,
         verdict_id: _builtins.str = ...,
+        duplicate: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["refusal", b"refusal"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "currency", b"currency", "line", b"line", "refusal", b"refusal", "reserved_cash", b"reserved_cash", "reserved_shares", b"reserved_shares", "verdict_id", b"verdict_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "currency", b"currency", "duplicate", b"duplicate", "line", b"line", "refusal", b"refusal", "reserved_cash", b"reserved_cash", "reserved_shares", b"reserved_shares", "verdict_id", b"verdict_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
