@@ -29,7 +29,7 @@ def by_affinity(processes: Collection[str], affinity: str) -> list[str]:
 
 
 def one_of_each(service: str, instances: Sequence[Instance]) -> list[Instance]:
-    """One instance per process, sorted: its newest start that serves. After a crash the dead one's lease is in force for a while."""
+    """One instance per process, sorted: its newest start that serves. A dead one's lease is in force for a while."""
     best: dict[str, tuple[bool, int, str]] = {}
     found: dict[str, Instance] = {}
     for each in instances:

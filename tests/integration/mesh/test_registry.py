@@ -265,3 +265,16 @@ async def test_without_redis_from_the_start_the_configuration_counts(config: Ser
         assert [each.mesh_address for each in registry.of(SERVICE)] == ["127.0.0.1:11"]
     finally:
         await asyncio.to_thread(stop_shared_registries)
+
+
+async def test_a_stop_is_never_lost_whenever_it_comes(redis_url: str, config: ServiceMeshConfig) -> None:
+    for turn in range(60):
+        tasks = [
+            asyncio.create_task(LeaseKeeper(redis_url, config, lambda: an_instance("worker-1")).run()),
+            asyncio.create_task(RegistryWatcher(redis_url, config, Registry()).run()),
+        ]
+        await asyncio.sleep(turn / 4000)
+        for task in tasks:
+            task.cancel()
+        _, running = await asyncio.wait(tasks, timeout=3)
+        assert not running

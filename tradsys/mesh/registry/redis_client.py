@@ -15,14 +15,15 @@ NS_PER_MS = 1_000_000
 
 
 def registry_client(redis_url: str, *, seconds: float) -> Any:
-    """A client whose connects and answers take at most `seconds` each.
+    """A client whose connects take at most `seconds`; its callers limit how long they wait for an answer.
 
     The client's own retries are off: they would hold a renewal back longer than its lease, and the callers try again anyway.
+    Its ``socket_timeout`` stays unset: it goes through ``asyncio.wait_for``, which up to Python 3.11 loses a cancellation that
+    comes while a command is sent, and a stopping process would wait for ever.
     """
     return redis.asyncio.Redis.from_url(
         redis_url,
         socket_connect_timeout=seconds,
-        socket_timeout=seconds,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
     )
