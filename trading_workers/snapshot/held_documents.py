@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from licensing.licence_check import LicenceCheck
 from trading_workers.snapshot.documents import PLATFORM, PlatformDocument, TenantDocument
 from trading_workers.snapshot.signing import AnyDocument, name_of
 from tradsys.mesh.handlers import CallRefused
@@ -17,10 +16,9 @@ D = TypeVar("D", PlatformDocument, TenantDocument)
 
 
 class HeldDocuments:
-    """`apply` is what a `SnapshotLoader` calls; it hands the licences on to the licence check. All on one event loop."""
+    """`apply` takes what a `SnapshotLoader` brings. All on one event loop."""
 
-    def __init__(self, gate: LicenceCheck) -> None:
-        self.gate = gate
+    def __init__(self) -> None:
         self._platform: PlatformDocument | None = None
         self._tenants: dict[str, TenantDocument] = {}
         self._watchers: dict[str, set[asyncio.Event]] = {}
@@ -30,7 +28,6 @@ class HeldDocuments:
             self._platform = document
         else:
             self._tenants[document.tenant] = document
-            self.gate.apply(document.tenant, document.licence, revision=document.revision, lease_until=document.lease_until)
         for event in self._watchers.get(name_of(document), ()):
             event.set()
 

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from trading_workers.snapshot.documents import TenantDocument
+from trading_workers.snapshot.signing import AnyDocument
+
 if TYPE_CHECKING:
+    from licensing.licence_check import LicenceCheck
     from trading_workers.grpc_services.database_readers import DatabaseReaders
     from trading_workers.grpc_services.reference_facts import CurrentFacts
     from trading_workers.snapshot.held_documents import HeldDocuments
@@ -45,10 +49,16 @@ class World:
     documents: HeldDocuments
     readers: DatabaseReaders
     facts: CurrentFacts
+    gate: LicenceCheck
     now: int = NOW
 
     def clock(self) -> int:
         return self.now
+
+    def apply(self, document: AnyDocument) -> None:
+        self.documents.apply(document)
+        if isinstance(document, TenantDocument):
+            self.gate.apply(document.tenant, document.licence, revision=document.revision, lease_until=document.lease_until)
 
     def compiled_again(self, tenant: str) -> None:
         """What the relay does after a change in the tenant's tables."""
@@ -59,7 +69,7 @@ class World:
         numbering = Numbering(revision, self.now, self.now + 86_400 * SECOND)
         with on_the_tests_connection():
             document = compile_tenant(tenant, numbering, now=self.now)
-        self.documents.apply(document)
+        self.apply(document)
 
     def platform_again(self) -> None:
         from trading_workers.snapshot.compile import Numbering, compile_platform
@@ -100,10 +110,10 @@ def world(filled: None, django_db_blocker: Any) -> Iterator[World]:
         with on_the_tests_connection():
             return question()
 
-    documents = HeldDocuments(LicenceCheck())
+    documents = HeldDocuments()
     world = World.__new__(World)
     readers = DatabaseReaders(run, now=lambda: world.now)
-    World.__init__(world, documents, readers, CurrentFacts(documents, readers.reference_facts, lambda: world.now))
+    World.__init__(world, documents, readers, CurrentFacts(documents, readers.reference_facts, lambda: world.now), LicenceCheck())
     with django_db_blocker.unblock():
         with platform_scope():
             before = transaction.savepoint()

@@ -15,7 +15,7 @@ from tradsys.v1 import islamic_finance_pb2 as pb
 @pytest.fixture
 async def islamic(world: World) -> AsyncIterator[ServiceUnderTest]:
     service = IslamicFinanceService(world.documents, world.readers.ruling, world.clock)
-    async with serving(service, world.documents.gate) as under_test:
+    async with serving(service, world.gate) as under_test:
         yield under_test
 
 
@@ -55,7 +55,7 @@ async def test_a_tenant_whose_accounts_follow_no_board_sees_no_verdicts(islamic:
 
     beta, alpha = (world.documents.newest_of_tenant(slug) for slug in ("beta", "alpha"))
     assert beta is not None and alpha is not None
-    world.documents.apply(msgspec.structs.replace(beta, revision=2, licence=alpha.licence))
+    world.apply(msgspec.structs.replace(beta, revision=2, licence=alpha.licence))
     for board, code in (("", "ARGUMENT_INVALID"), (BOARD, "NOT_FOUND")):
         with pytest.raises(Refused, match=code):
             await islamic.called("ListVerdicts", pb.ListVerdictsRequest(board=board), pb.ListVerdictsResponse, by=member("beta"))

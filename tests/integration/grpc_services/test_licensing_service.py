@@ -23,7 +23,7 @@ async def licensing(world: World) -> AsyncIterator[ServiceUnderTest]:
     service = LicensingService(
         world.documents, catalogue=SERVICES, usage=world.readers.usage, record=world.readers.record, now=world.clock
     )
-    async with serving(service, world.documents.gate) as under_test:
+    async with serving(service, world.gate) as under_test:
         yield under_test
 
 

@@ -17,13 +17,13 @@ from tradsys.v1 import assets_pb2, exchanges_pb2
 
 @pytest.fixture
 async def exchanges(world: World) -> AsyncIterator[ServiceUnderTest]:
-    async with serving(ExchangeService(world.documents, world.facts, world.clock), world.documents.gate) as under_test:
+    async with serving(ExchangeService(world.documents, world.facts, world.clock), world.gate) as under_test:
         yield under_test
 
 
 @pytest.fixture
 async def assets(world: World) -> AsyncIterator[ServiceUnderTest]:
-    async with serving(AssetService(world.documents, world.facts, world.clock), world.documents.gate) as under_test:
+    async with serving(AssetService(world.documents, world.facts, world.clock), world.gate) as under_test:
         yield under_test
 
 

@@ -21,7 +21,7 @@ async def settlement(world: World) -> AsyncIterator[ServiceUnderTest]:
     project("alpha", [("ALP-001", "EGX", NOW - 4 * DAY), ("ALP-001", "EGX", NOW - DAY), ("ALP-002", "ADX", NOW - SECOND)])
     project("beta", [("BET-001", "EGX", NOW - SECOND)])
     service = SettlementService(world.facts, world.readers.executions, world.clock)
-    async with serving(service, world.documents.gate) as under_test:
+    async with serving(service, world.gate) as under_test:
         yield under_test
 
 
