@@ -9,6 +9,7 @@ from trading_workers.grpc_services.islamic_finance_service import IslamicFinance
 from trading_workers.grpc_services.licensing_service import LicensingService
 from trading_workers.grpc_services.settlement_service import SettlementService
 from trading_workers.order_worker.risk_service import RiskService
+from trading_workers.strategies.strategy_service import StrategyService
 from tradsys.mesh.service import UnifiedService
 
 SERVICES: tuple[type[UnifiedService], ...] = (
@@ -19,4 +20,5 @@ SERVICES: tuple[type[UnifiedService], ...] = (
     IslamicFinanceService,
     SettlementService,
     RiskService,
+    StrategyService,
 )

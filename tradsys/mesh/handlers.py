@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple, TypeVar
 
 import grpc
@@ -20,6 +21,9 @@ from tradsys.mesh.server_streams import OutgoingStream, OutgoingStreams
 from tradsys.mesh.service import UnifiedService
 
 M = TypeVar("M", bound=Message)
+
+current_authorization: ContextVar[str] = ContextVar("current_authorization", default="")
+"""The call's ``authorization`` metadata, for a service that goes on to call another in the same caller's name."""
 
 QUEUED_MESSAGES = 2_000
 """What may wait for the reader of one stream."""
@@ -37,6 +41,8 @@ class CallRefused(Exception):
 class Unary(NamedTuple):
     request: type[Message]
     method: Callable[[Any], Awaitable[Message]]
+    acts_for_caller: bool = False
+    """Whether the method needs `current_authorization`."""
 
 
 class ServerStream(NamedTuple):
@@ -111,6 +117,8 @@ class HandledService(UnifiedService):
 def _unary(unary: Unary) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def handle(raw: bytes, context: Any) -> bytes:
         try:
+            if unary.acts_for_caller:
+                current_authorization.set(str(dict(context.invocation_metadata() or ()).get("authorization", "")))
             answer = await unary.method(parse_known(raw, unary.request))
         except CallRefused as refused:
             await abort_with_refusal(context, refused.refusal, refused.figures)
