@@ -17,6 +17,7 @@ from tradsys.mesh.calls import Call, CallIdentity, current_call
 from tradsys.mesh.grpc_server import abort_with_refusal
 from tradsys.mesh.handlers import HandledService
 from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.resilience.deadlines import set_deadline
 from tradsys.mesh.service import TRADER, LicenseGate
 
 
@@ -75,6 +76,7 @@ class _CallsFrom(grpc.aio.ServerInterceptor):
                     refusal = self._service.license_gate.check(caller.tenant, rule.features, "", self._service.now())
                     if refusal is not None:
                         await abort_with_refusal(context, refusal, {})
+                set_deadline(context.time_remaining())
                 current_call.set(Call(identity=caller, method=details.method.lstrip("/"), door="grpc", began_at=1))
                 return await method(raw, context)
 
@@ -96,8 +98,10 @@ class ServiceUnderTest:
     async def called(self, method: str, request: Message | bytes, answer: Any, *, by: CallIdentity | None = None) -> Any:
         self.caller = by or self.caller
         raw = request if isinstance(request, bytes) else request.SerializeToString()
+        metadata = (("authorization", f"Bearer {self.caller.subject}"),)
         try:
-            return answer.FromString(await self.channel.unary_unary(f"/{self.service.NAME}/{method}")(raw, timeout=5))
+            call = self.channel.unary_unary(f"/{self.service.NAME}/{method}")(raw, timeout=5, metadata=metadata)
+            return answer.FromString(await call)
         except grpc.aio.AioRpcError as error:
             raise refused(error) from error
 

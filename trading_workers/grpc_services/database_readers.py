@@ -27,9 +27,12 @@ from trading_workers.grpc_services.reference_facts import ExchangeFacts, Instrum
 from trading_workers.grpc_services.settlement_service import ExecutionQuery, ExecutionRow
 from tradsys.mesh.handlers import CallRefused
 from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.service import SERVING, Health, HealthStatus
 from tradsys.v1 import licensing_pb2
 
 T = TypeVar("T")
+
+PING_SECONDS = 2.0
 
 
 class DatabaseReaders:
@@ -38,6 +41,10 @@ class DatabaseReaders:
     def __init__(self, run: Callable[[Callable[[], T]], Awaitable[T]] | None = None, *, now: Callable[[], int]) -> None:
         self._run = run if run is not None else in_a_thread
         self._now = now
+
+    async def ping(self) -> None:
+        """Whether the database answers."""
+        await self._asked(_ping)
 
     async def reference_facts(self) -> ReferenceFacts:
         return await self._asked(_reference_facts)
@@ -66,6 +73,28 @@ class DatabaseReaders:
             raise CallRefused(CallRefusal.DEPENDENCY_UNAVAILABLE, dependency="postgresql", problem=type(error).__name__) from error
 
 
+class DatabaseHealth:
+    """The resource ``postgresql``: asked every few seconds, so that the answer is there when somebody wants it."""
+
+    def __init__(self, readers: DatabaseReaders) -> None:
+        self._readers = readers
+        self._found = Health(HealthStatus.NOT_SERVING, "not asked yet")
+
+    def health(self) -> Health:
+        return self._found
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(PING_SECONDS):
+                    await self._readers.ping()
+                self._found = SERVING
+            except (CallRefused, TimeoutError):
+                self._found = Health(HealthStatus.NOT_SERVING, "PostgreSQL does not answer")
+            await asyncio.sleep(PING_SECONDS)
+
+
 async def in_a_thread(question: Callable[[], T]) -> T:
     def asked() -> T:
         try:
@@ -75,6 +104,11 @@ async def in_a_thread(question: Callable[[], T]) -> T:
             close_old_connections()
 
     return await asyncio.to_thread(asked)
+
+
+def _ping() -> None:
+    with platform_scope():
+        Exchange.objects.exists()
 
 
 def _reference_facts() -> ReferenceFacts:

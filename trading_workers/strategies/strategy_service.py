@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping
+from contextvars import Context
 
 from trading_workers.snapshot.held_documents import HeldDocuments
 from trading_workers.strategies.strategy_run import Place, StrategyRun
@@ -98,7 +99,8 @@ class StrategyService(HandledService):
             place=self._place,
             now=self.now,
         )
-        task = asyncio.create_task(run.run(), name=f"strategy {identity.tenant} {request.strategy_id}")
+        # In a context of its own: the deadline and the span of the call that starts it are not the strategy's.
+        task = asyncio.create_task(run.run(), name=f"strategy {identity.tenant} {request.strategy_id}", context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return run.describe()

@@ -16,6 +16,7 @@ from trading_workers.order_worker import wire
 from trading_workers.snapshot.held_documents import HeldDocuments
 from trading_workers.strategies.strategy_service import StrategyService
 from tradsys.mesh.calls import CallIdentity
+from tradsys.mesh.resilience.deadlines import remaining_seconds
 from tradsys.v1 import orders_pb2
 from tradsys.v1 import strategies_pb2 as pb
 
@@ -30,9 +31,11 @@ class Desk:
         self.journal = MemoryJournal()
         self.away = 0
         self.authorizations: list[str] = []
+        self.deadlines: list[float | None] = []
 
     async def place(self, authorization: str, order: orders_pb2.NewOrder) -> orders_pb2.OrderAck:
         self.authorizations.append(authorization)
+        self.deadlines.append(remaining_seconds())
         [answer] = self.journal.place(wire.to_order(order), now=NOW, by=caller(door="grpc")).answers
         if self.away:
             self.away -= 1
@@ -110,6 +113,8 @@ async def test_slices_are_placed_in_time_under_ids_of_the_strategy(desk: Desk, s
     assert (ended.state, ended.placed_quantity, ended.ended_at - began >= 400_000_000) == ("done", 100, True)
     assert desk.open == {"s1.1": 34, "s1.2": 33, "s1.3": 33}
     assert all(each.order_id for each in ended.slices)
+    assert desk.authorizations == ["Bearer nile-trader"] * 3
+    assert desk.deadlines == [None] * 3, "a slice has nothing of the deadline of the call that started the strategy"
 
 
 async def test_starting_it_again_gives_the_same_one_and_other_content_is_refused(desk: Desk, strategies: ServiceUnderTest) -> None:
