@@ -131,9 +131,8 @@ async def test_a_stop_lets_no_further_slice_through(desk: Desk, strategies: Serv
     await until(strategies, lambda each: each.placed_quantity > 0)
     stopped = await strategies.called("StopStrategy", pb.StrategyRequest(account="ACC-1", strategy_id="s1"), pb.Strategy)
     assert (stopped.state, stopped.reason) == ("stopped", "stopped by nile-trader")
-    placed = dict(desk.open)
     await asyncio.sleep(0.3)
-    assert desk.open == placed
+    assert sum(desk.open.values()) == stopped.placed_quantity < 100
     assert not strategies.service._tasks  # type: ignore[attr-defined]
 
 
