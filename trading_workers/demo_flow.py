@@ -22,7 +22,8 @@ from exchanges.prices import round_down_to_tick, round_up_to_tick
 from exchanges.reference import VenueInstrument, load_venue_reference
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
 from trading_workers.client.stream import OrderStream
-from tradsys.configuration import Configuration
+from tradsys.configuration import Configuration, ConfigurationError
+from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 from tradsys.mesh.tokens import KeyUnreadable, issue, load_signing_key
 from tradsys.v1 import orders_pb2
 
@@ -122,8 +123,7 @@ def token_source(key: Ed25519PrivateKey, trader: Trader) -> Callable[[], str]:
     return token
 
 
-async def main() -> None:
-    configuration = Configuration.from_environment()
+async def main(configuration: Configuration) -> None:
     key = load_signing_key(configuration.token_signing_key)
     today = datetime.now(UTC).date()
     listed = {
@@ -144,8 +144,8 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     try:
-        asyncio.run(main())
-    except KeyUnreadable as error:
+        found = Configuration.from_environment()
+        run_with_telemetry("demo-flow", found, lambda: main(found))
+    except (KeyUnreadable, ConfigurationError, TelemetryError) as error:
         sys.exit(f"the demo flow cannot start: {error}")

@@ -1,7 +1,9 @@
-"""Web process: HTTP by Django, WebSocket by Channels."""
+"""Web process: HTTP by Django, WebSocket by Channels, and what begins and ends with the process."""
 
 import os
 import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from django.core.asgi import get_asgi_application
 
@@ -14,12 +16,23 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from tenants.kernel.websocket import TenantWebSocket  # noqa: E402
 from trading_workers import consumers  # noqa: E402
 from tradsys import celery_app  # noqa: E402, F401  (the app that tasks are sent through)
+from tradsys.configuration import Configuration  # noqa: E402
+from tradsys.lifespan import Lifespan  # noqa: E402
+from tradsys.mesh.telemetry.process import telemetry_of  # noqa: E402
 
 # WhiteNoise answers with open files, which Django reads in one go here. They are small, and each browser asks once.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 
+
+@asynccontextmanager
+async def telemetry() -> AsyncIterator[None]:
+    with telemetry_of("web", Configuration.from_environment()):
+        yield
+
+
 application = ProtocolTypeRouter(
     {
+        "lifespan": Lifespan(telemetry),
         "http": django_application,
         "websocket": TenantWebSocket(AuthMiddlewareStack(URLRouter(consumers.websocket_urlpatterns))),
     }

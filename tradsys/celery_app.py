@@ -4,11 +4,11 @@ import os
 
 from celery import Celery
 from celery.schedules import crontab
-from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradsys.settings")
 
 from tenants.kernel.tasks import PLATFORM, SCOPE_HEADER
+from tradsys import celery_telemetry  # noqa: F401  (answers Celery's signals)
 from tradsys.configuration import Configuration
 
 _REDIS = Configuration.from_environment().redis_url
@@ -40,8 +40,3 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
-
-
-@setup_logging.connect
-def leave_logging_to_django(**_options: object) -> None:
-    """Celery sets up its own logging unless somebody answers this signal; Django's is in force by then."""

@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from tradsys.configuration import REPOSITORY, Configuration
+from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
+from tradsys.mesh.telemetry.logs import django_logging
 
 CONFIGURATION = Configuration.from_environment()
 
@@ -199,10 +201,8 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {"TITLE": "TradSys", "VERSION": "v1", "SERVE_INCLUDE_SCHEMA": False}
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"plain": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "plain"}},
-    "root": {"handlers": ["console"], "level": "INFO"},
-}
+# Until a process gives itself a name (tradsys.mesh.telemetry.process)
+try:
+    LOGGING = django_logging("manage", load_mesh_config(CONFIGURATION.mesh_config_file).logging)
+except MeshConfigError as error:
+    raise ImproperlyConfigured(str(error)) from error

@@ -23,6 +23,7 @@ from exchanges.market_data.publisher import Publisher
 from exchanges.market_data.subscriber import MarketDataSubscriber
 from exchanges.reference import VenueReference, load_venue_reference
 from tradsys.configuration import Address, Configuration, ConfigurationError
+from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 
 COMP_ID = "TRADSYS-MD"
 log = logging.getLogger("exchanges.market_data")
@@ -102,10 +103,10 @@ async def _each_second(lines: list[VenueLine]) -> None:
 
 
 def main() -> int:
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        return asyncio.run(serve(Configuration.from_environment()))
-    except (ConfigurationError, PluginError, RuleError, OSError) as error:
+        configuration = Configuration.from_environment()
+        return run_with_telemetry("market-data", configuration, lambda: serve(configuration))
+    except (ConfigurationError, TelemetryError, PluginError, RuleError, OSError) as error:
         print(f"market data cannot start: {error}", file=sys.stderr)
         return 1
 

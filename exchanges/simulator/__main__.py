@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
 from pathlib import Path
@@ -18,7 +17,8 @@ from exchanges.simulator.admin import AdminServer
 from exchanges.simulator.event_log import EventLog, LogDamaged, LogInUse
 from exchanges.simulator.rules import TradingRules
 from exchanges.simulator.venue import Venue
-from tradsys.configuration import Address, ConfigurationError
+from tradsys.configuration import Address, Configuration, ConfigurationError
+from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 
 _DAY_CHECK_SECONDS = 1
 
@@ -69,12 +69,13 @@ def main() -> int:
     parser.add_argument("--admin", required=True, help="HOST:PORT of the read-only JSON pages")
     parser.add_argument("--data", required=True, type=Path, help="folder of the venue's log")
     options = parser.parse_args()
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         listen = Address.parse(options.listen, variable="--listen")
         admin = Address.parse(options.admin, variable="--admin")
-        return asyncio.run(serve(options.exchange, listen, admin, options.data))
-    except (ConfigurationError, PluginError, RuleError, LogDamaged, LogInUse, OSError) as error:
+        name = f"venue-{options.exchange.lower()}"
+        configuration = Configuration.from_environment()
+        return run_with_telemetry(name, configuration, lambda: serve(options.exchange, listen, admin, options.data))
+    except (ConfigurationError, TelemetryError, PluginError, RuleError, LogDamaged, LogInUse, OSError) as error:
         print(f"the venue {options.exchange} cannot start: {error}", file=sys.stderr)
         return 1
 

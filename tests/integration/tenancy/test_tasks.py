@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,7 @@ from tenants.kernel.tasks import PLATFORM, SCOPE_HEADER, ScopeHeaderMissing
 from tenants.models import Tenant
 from tests.integration.tenancy.support import SLUGS, codes, mark_both_tenants
 from tradsys.celery_app import app
+from tradsys.mesh.telemetry.metrics import METRICS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,3 +103,20 @@ def test_every_periodic_task_exists_and_carries_a_scope() -> None:
         assert entry["options"]["headers"][SCOPE_HEADER], name
         task = app.tasks[entry["task"]]
         assert task.apply(headers=entry["options"]["headers"]).get() == 0
+
+
+def test_a_task_is_counted_and_timed_under_its_name_and_its_end(worker: None) -> None:
+    def seen(state: str) -> float:
+        labels = {"service": "celery", "method": "tests.count_tenants", "code": state}
+        return METRICS.registry.get_sample_value("tradsys_requests_total", labels) or 0
+
+    before = seen("SUCCESS"), seen("FAILURE")
+    with platform_scope():
+        count_tenants.delay().get(timeout=30)
+    with pytest.raises(ScopeHeaderMissing):
+        app.send_task("tests.count_tenants").get(timeout=30)
+    deadline = time.monotonic() + 5
+    while (seen("SUCCESS"), seen("FAILURE")) != (before[0] + 1, before[1] + 1):
+        assert time.monotonic() < deadline, "the worker did not count both"
+        time.sleep(0.02)
+    assert METRICS.registry.get_sample_value("tradsys_requests_in_flight", {"service": "celery"}) == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from typing import Any
@@ -11,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from trading_workers.snapshot.relay import Relay
 from tradsys.configuration import Configuration
+from tradsys.mesh.telemetry.process import TelemetryError, telemetry_of
 from tradsys.mesh.tokens import KeyUnreadable, load_signing_key
 
 
@@ -18,7 +18,6 @@ class Command(BaseCommand):
     help = "Publish changed configuration to the order workers (runs until it is told to stop)."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
         configuration = Configuration.from_environment()
         try:
             key = load_signing_key(configuration.snapshot_signing_key)
@@ -27,4 +26,8 @@ class Command(BaseCommand):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        Relay(key=key, redis_url=configuration.redis_url, database_url=configuration.database_url, stop=stop).run()
+        try:
+            with telemetry_of("relay", configuration):
+                Relay(key=key, redis_url=configuration.redis_url, database_url=configuration.database_url, stop=stop).run()
+        except TelemetryError as error:
+            raise CommandError(f"the relay cannot start: {error}") from error

@@ -133,8 +133,9 @@ def set_up_logging(process: str, config: LoggingConfig, *, stream: TextIO | None
     root.setLevel(config.level)
     for name in _LIBRARIES_WITH_HANDLERS:
         library = logging.getLogger(name)
-        library.handlers.clear()
-        library.propagate = True
+        if library.handlers:  # one without any was silenced on purpose, such as uvicorn's access log
+            library.handlers.clear()
+            library.propagate = True
     logging.captureWarnings(True)
     return handler
 

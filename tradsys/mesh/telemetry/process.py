@@ -11,13 +11,16 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable, Coroutine
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from types import TracebackType
+from typing import Any, TypeVar
 
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from tradsys.configuration import Address, Configuration
+from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
 from tradsys.mesh.config.schema import ServiceMeshConfig
 from tradsys.mesh.telemetry.logs import set_up_logging
 from tradsys.mesh.telemetry.metrics import METRICS
@@ -28,10 +31,11 @@ log = logging.getLogger("tradsys.telemetry")
 LOOP_CHECK_SECONDS = 0.5
 LOOP_CHECKS_KEPT = 20
 _CLOSE_SECONDS = 2.0
+Result = TypeVar("Result")
 
 
 class TelemetryError(RuntimeError):
-    """Metrics cannot be served; the text names the address and what to do."""
+    """The process cannot be observed and does not start; the text says what is wrong and what to do."""
 
 
 class Telemetry:
@@ -72,7 +76,7 @@ class Telemetry:
 def start_telemetry(process: str, configuration: Configuration, mesh: ServiceMeshConfig) -> Telemetry:
     """Set up the log, serve ``/metrics`` where ``configuration.metrics`` names `process`, begin to trace.
 
-    Raises TelemetryError when the address is taken, OSError when spans cannot be written.
+    Raises TelemetryError when the address is taken or spans cannot be written.
     """
     set_up_logging(process, mesh.logging)
     METRICS.configure(mesh.metrics)
@@ -80,10 +84,10 @@ def start_telemetry(process: str, configuration: Configuration, mesh: ServiceMes
     server = MetricsServer(process, address) if address is not None else None
     try:
         TRACING.configure(process, mesh.tracing, namespace=mesh.namespace, var=configuration.var)
-    except OSError:
+    except OSError as error:
         if server is not None:
             server.close()
-        raise
+        raise TelemetryError(f"spans of {process} cannot be kept: {error}") from error
     telemetry = Telemetry(process, server, None)
     try:
         asyncio.get_running_loop()
@@ -91,6 +95,25 @@ def start_telemetry(process: str, configuration: Configuration, mesh: ServiceMes
         return telemetry
     telemetry.watch_event_loop()
     return telemetry
+
+
+def telemetry_of(process: str, configuration: Configuration) -> Telemetry:
+    """`start_telemetry` with the configuration's own mesh file. Raises TelemetryError, also for a file that is wrong."""
+    try:
+        mesh = load_mesh_config(configuration.mesh_config_file)
+    except MeshConfigError as error:
+        raise TelemetryError(str(error)) from error
+    return start_telemetry(process, configuration, mesh)
+
+
+def run_with_telemetry(process: str, configuration: Configuration, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """``asyncio.run(main())``, observed from before its first step until after its last. Raises TelemetryError."""
+
+    async def observed() -> Result:
+        with telemetry_of(process, configuration):
+            return await main()
+
+    return asyncio.run(observed())
 
 
 class MetricsServer:
