@@ -17,6 +17,7 @@ import redis
 from django.db import DatabaseError, InterfaceError, OperationalError, close_old_connections, transaction
 from redis.exceptions import RedisError
 
+from licensing.catalogue import Meter
 from tenants.kernel.directory import UnknownTenant
 from tenants.kernel.entry_points import enter_for_worker, platform_scope
 from trading_workers.blotter.models import Order
@@ -103,22 +104,25 @@ class Projector:
             return False
         last = (records[-1].epoch, records[-1].sequence)
         began = time.time_ns()
-        changed = self._commit(worker, records, checkpoint, last)
+        changed, usage = self._commit(worker, records, checkpoint, last)
         ended = time.time_ns()
         self._checkpoints[worker] = last
+        for slug, count in usage.items():
+            METRICS.usage(slug, Meter.ORDERS.value, count)
         METRICS.projected(worker, len(records), max(ended - records[-1].time, 0) / NS_PER_SECOND)
         self._tell(changed, began, ended)
         return True
 
     def _commit(
         self, worker: str, records: list[Record], checkpoint: tuple[int, int], last: tuple[int, int]
-    ) -> dict[str, list[tuple[int, Order]]]:
+    ) -> tuple[dict[str, list[tuple[int, Order]]], dict[str, int]]:
+        """Changed orders and newly metered orders, by tenant."""
         by_tenant: dict[str, list[Entry]] = defaultdict(list)
         for record in records:
             payload = decode(record.type, record.payload)
             if isinstance(payload, OrderAccepted | OrderDenied | CancelRequested | CancelRejected | Execution):
                 by_tenant[payload.tenant].append(Entry(worker, record.epoch, record.sequence, record.time, payload))
-        changed = {}
+        changed, usage = {}, {}
         with platform_scope(), transaction.atomic():
             _move_checkpoint(worker, checkpoint, last)
             for slug, entries in sorted(by_tenant.items()):
@@ -126,7 +130,9 @@ class Projector:
                     rows = TenantRows()
                     rows.project(entries)
                 changed[slug] = rows.changed_orders()
-        return changed
+                if rows.usage:
+                    usage[slug] = len(rows.usage)
+        return changed, usage
 
     def _tell(self, changed: dict[str, list[tuple[int, Order]]], began: int, ended: int) -> None:
         """People see changes at once; whoever misses one reads the table, which has it already.

@@ -60,6 +60,7 @@ class SnapshotLoader:
         self._database_url = database_url
         self._apply = apply
         self._now = now
+        self._begun = now()
         self.revisions: dict[str, int] = {}
         self._unwritten: dict[str, bytes] = {}
         self._unacknowledged: dict[str, str] = {}
@@ -166,7 +167,8 @@ class SnapshotLoader:
             return False
         applied = self._now()
         lag_ms = max(applied - document.committed_at, 0) // NS_PER_MS
-        METRICS.snapshot_lag(signed.name, lag_ms)
+        if document.committed_at >= self._begun:  # what is older was late for no reason of ours: this process did not run yet
+            METRICS.snapshot_lag(signed.name, lag_ms)
         self.revisions[signed.name] = signed.revision
         self._unacknowledged[signed.name] = json.dumps({"revision": signed.revision, "applied_at": applied, "lag_ms": lag_ms})
         if keep:

@@ -101,6 +101,7 @@ def test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_even
 ) -> None:
     labels = {"worker": "worker-1"}
     before = METRICS.registry.get_sample_value("tradsys_projected_records_total", labels) or 0
+    metered = METRICS.registry.get_sample_value("tradsys_usage_total", {"tenant": "alpha", "meter": "orders"}) or 0
     write(var, traced(1), accepted(2), fill(1, 1, 60, 60))
     project(var)
     [span] = spans(var)
@@ -111,6 +112,7 @@ def test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_even
     assert "trace" not in first
     assert (second["order_id"], second["trace"]) == (1, f"{TRACE}-{span.span}")
     assert METRICS.registry.get_sample_value("tradsys_projected_records_total", labels) == before + 3
+    assert METRICS.registry.get_sample_value("tradsys_usage_total", {"tenant": "alpha", "meter": "orders"}) == metered + 2
     lag = METRICS.registry.get_sample_value("tradsys_projection_lag_seconds", labels)
     assert lag is not None
     assert 0 <= lag < 30

@@ -13,6 +13,7 @@ from tradsys.cache.blocking_cache import BlockingCache
 from tradsys.cache.entries import Fetched
 from tradsys.cache.settings import PLATFORM_SCOPE, CacheMisused, CacheSettings, Codec
 from tradsys.cache.state import FetchedTooOld
+from tradsys.mesh.telemetry.metrics import METRICS
 
 NOWHERE = "redis://127.0.0.1:1/0"
 MS = 1_000_000
@@ -309,6 +310,19 @@ async def test_hits_and_lookups_of_each_level_are_reported_once_a_second(clock: 
     await cache.get("alpha", "k", source)
     assert reported == [("test", "memory", 4, 5), ("test", "redis", 0, 0), ("test", "fetcher", 1, 1)]
     assert cache.figures.levels["memory"].ratio == 0.8
+
+
+async def test_the_figures_reach_the_process_metrics_as_ratios(clock: Clock, source: Source) -> None:
+    cache = cache_with(clock, report=METRICS.cache_level)
+    for _ in range(3):
+        await cache.get("alpha", "k", source)
+        clock.advance(1_000)
+    await cache.get("alpha", "k", source)
+    ratios = {
+        level: METRICS.registry.get_sample_value("tradsys_cache_hit_ratio", {"cache": "test", "level": level})
+        for level in ("memory", "fetcher")
+    }
+    assert ratios == {"memory": 0.75, "fetcher": 1}
 
 
 async def test_redis_away_is_counted_and_left_alone_for_a_while(clock: Clock, source: Source) -> None:

@@ -12,6 +12,7 @@ from trading_workers.snapshot.disk import DiskCopies
 from trading_workers.snapshot.documents import TenantDocument
 from trading_workers.snapshot.loader import SnapshotLoader
 from trading_workers.snapshot.signing import AnyDocument, DocumentRefused, encode_signed, open_signed, sign
+from tradsys.mesh.telemetry.metrics import METRICS
 
 KEY = Ed25519PrivateKey.generate()
 NOWHERE = "127.0.0.1:1"
@@ -115,6 +116,26 @@ def test_a_document_that_the_worker_cannot_use_leaves_the_one_before(tmp_path: P
     DiskCopies(tmp_path).write("nile", raw(5))
     assert found.load_from_disk() == 0
     assert found.revisions == {}
+
+
+def test_the_time_from_commit_to_use_is_shown_for_what_was_committed_since_the_start(tmp_path: Path) -> None:
+    clock = iter([1_000_000, 1_005_000_000, 1_005_000_000, 1_010_000_000])
+    found = SnapshotLoader(
+        worker="worker-1",
+        key=KEY.public_key(),
+        copies=DiskCopies(tmp_path),
+        redis_url="",
+        database_url="",
+        apply=lambda _: None,
+        now=lambda: next(clock),
+    )
+    old = sign(document(1, "before-the-start"), KEY)
+    new = sign(msgspec.structs.replace(document(1, "since-the-start"), committed_at=5_000_000), KEY)
+    for signed in (old, new):
+        DiskCopies(tmp_path).write(signed.name, encode_signed(signed))
+    assert found.load_from_disk() == 2
+    lags = [METRICS.registry.get_sample_value("tradsys_snapshot_lag_seconds", {"document": signed.name}) for signed in (old, new)]
+    assert lags == [None, 1.0]
 
 
 def test_a_name_that_is_no_file_name_is_not_written(tmp_path: Path) -> None:

@@ -57,16 +57,33 @@ def request(method: str = "GET", path: str = "/api/v1/orders/A-1", **headers: st
 
 
 def count(method: str, code: str) -> float:
+    """``tradsys_requests_total`` of one route."""
     labels = {"service": "http", "method": method, "code": code}
     return METRICS.registry.get_sample_value("tradsys_requests_total", labels) or 0
 
 
 def test_a_request_is_counted_under_its_route_and_never_under_its_address() -> None:
-    before = count(f"POST /{ROUTE}", "201")
+    def timed() -> float:
+        labels = {"service": "http", "method": f"POST /{ROUTE}"}
+        return METRICS.registry.get_sample_value("tradsys_request_duration_seconds_count", labels) or 0
+
+    before, timed_before = count(f"POST /{ROUTE}", "201"), timed()
     telemetry_middleware(View(201))(request("POST"))
-    assert count(f"POST /{ROUTE}", "201") == before + 1
+    assert (count(f"POST /{ROUTE}", "201"), timed()) == (before + 1, timed_before + 1)
     assert METRICS.registry.get_sample_value("tradsys_requests_in_flight", {"service": "http"}) == 0
     assert "A-1" not in METRICS.exposition().decode()
+
+
+def test_a_request_in_progress_is_in_flight() -> None:
+    seen = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        seen.append(METRICS.registry.get_sample_value("tradsys_requests_in_flight", {"service": "http"}))
+        return HttpResponse()
+
+    telemetry_middleware(view)(request())
+    assert seen == [1]
+    assert METRICS.registry.get_sample_value("tradsys_requests_in_flight", {"service": "http"}) == 0
 
 
 def test_invented_methods_and_unknown_addresses_share_a_label_each() -> None:
