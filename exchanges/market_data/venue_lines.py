@@ -1,0 +1,66 @@
+"""The market-data lines of the venues: one FIX session each, and the day whose reference prices it shows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from exchanges.fix.clock import Clock
+from exchanges.fix.connection import Initiator
+from exchanges.fix.dictionary.fix44 import FIX44
+from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.store import MemoryStore
+from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.reference import VenueReference, load_venue_reference
+from tradsys.configuration import Address
+
+COMP_ID = "TRADSYS-MD"
+LOGOUT_SECONDS = 3
+
+
+class VenueLine:
+    """The market-data line of one venue. Raises PluginError and RuleError for an exchange whose reference data cannot be read."""
+
+    def __init__(self, exchange: str, address: Address, clock: Clock) -> None:
+        self._clock = clock
+        self._reference = load_venue_reference(exchange, day=datetime.now(UTC).date())
+        self.subscriber = MarketDataSubscriber(exchange, clock)
+        self._show(self._reference)
+        config = SessionConfig(
+            sender_comp_id=COMP_ID,
+            target_comp_id=exchange,
+            hosts=((address.host, address.port),),
+            reset_on_logon=True,
+            dictionary=FIX44,
+        )
+        self.initiator = Initiator(config, self.subscriber, MemoryStore(), clock)
+
+    def each_second(self) -> None:
+        """Repeat what was not answered; take the reference prices of a new day."""
+        self.subscriber.ask_again(self.initiator.session)
+        seconds = self._clock.now() // 1_000_000_000
+        today = datetime.fromtimestamp(seconds, ZoneInfo(self._reference.time_zone)).date()
+        if today != self._reference.day:
+            self._reference = load_venue_reference(self._reference.exchange, day=today)
+            self._show(self._reference)
+
+    def _show(self, reference: VenueReference) -> None:
+        self.subscriber.list_instruments((one.symbol, one.reference_price) for one in reference.instruments.values())
+
+
+async def look_each_second(lines: Sequence[VenueLine]) -> None:
+    """Until cancelled."""
+    while True:
+        await asyncio.sleep(1)
+        for line in lines:
+            line.each_second()
+
+
+async def log_out(lines: Sequence[VenueLine]) -> None:
+    """Each line gets a few seconds to log out in order."""
+    for line in lines:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(line.initiator.stop(), LOGOUT_SECONDS)
