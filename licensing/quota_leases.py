@@ -22,6 +22,7 @@ log = logging.getLogger("licensing.quota")
 
 PERIOD_SECONDS: Final = 0.1
 LONGEST_WAIT_SECONDS: Final = 2.0
+SMALLEST_BLOCK: Final = 20
 LARGEST_BLOCK: Final = 1_000
 KEPT_AFTER_PERIOD_SECONDS: Final = 40 * 24 * 3600
 _NS: Final = 1_000_000_000
@@ -38,8 +39,8 @@ return units
 
 
 def block_of(cap: int) -> int:
-    """Units of one lease: a hundredth of the cap, 1 to 1,000."""
-    return max(1, min(cap // 100, LARGEST_BLOCK))
+    """Units of one lease: a hundredth of the cap, 20 to 1,000. What is left of the cap may be less."""
+    return max(SMALLEST_BLOCK, min(cap // 100, LARGEST_BLOCK))
 
 
 def month_of(now: int, time_zone: str) -> tuple[str, int]:
@@ -68,13 +69,17 @@ class QuotaLeases:
         """Until cancelled."""
         wait = PERIOD_SECONDS
         while True:
-            try:
-                await self.refill()
-                wait = PERIOD_SECONDS
-            except (RedisError, OSError, TimeoutError) as error:
-                log.warning("quota cannot be leased: %s; what is leased goes on", type(error).__name__)
-                wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+            wait = PERIOD_SECONDS if await self.refill_quietly() else min(wait * 2, LONGEST_WAIT_SECONDS)
             await asyncio.sleep(wait)
+
+    async def refill_quietly(self) -> bool:
+        """`refill`, and False where Redis does not answer: what is leased goes on."""
+        try:
+            await self.refill()
+        except (RedisError, OSError, TimeoutError) as error:
+            log.warning("quota cannot be leased: %s; what is leased goes on", type(error).__name__)
+            return False
+        return True
 
     async def refill(self) -> None:
         """Lease a block for every quota that is more than half spent or whose period is over. Raises RedisError, OSError."""

@@ -26,6 +26,7 @@ from trading_workers.snapshot.documents import (
     TenantDocument,
     Verdict,
 )
+from tradsys.mesh.tokens import Claims
 
 _SECOND: Final = 1_000_000_000
 _DAY: Final = timedelta(days=1)
@@ -179,7 +180,7 @@ def _matches(route: Route, instrument: InstrumentEntry) -> bool:
 
 
 class TenantView:
-    __slots__ = ("_accounts", "_verdicts", "features", "killed", "lease_until", "licence", "revision", "tenant")
+    __slots__ = ("_accounts", "_revocations", "_verdicts", "features", "killed", "lease_until", "licence", "revision", "tenant")
 
     def __init__(self, document: TenantDocument) -> None:
         self.tenant = document.tenant
@@ -190,6 +191,7 @@ class TenantView:
         self.features = frozenset(self.licence.features)
         self._accounts = {account.code: account for account in document.accounts}
         self._verdicts = document.verdicts
+        self._revocations = document.revocations
 
     def account(self, code: str) -> AccountEntry:
         return self._accounts.get(code, UNKNOWN_ACCOUNT)
@@ -197,6 +199,13 @@ class TenantView:
     @property
     def accounts(self) -> Mapping[str, AccountEntry]:
         return MappingProxyType(self._accounts)
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether the token's bearer or the token itself has been revoked since it was issued."""
+        if not self._revocations:
+            return False
+        named = (claims.subject, f"jti:{claims.token_id}")
+        return any(claims.issued_at < self._revocations.get(name, 0) for name in named)
 
     def verdict(self, board: str, instrument: str) -> Verdict | None:
         verdicts = self._verdicts.get(board)

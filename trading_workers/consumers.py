@@ -12,7 +12,6 @@ import contextlib
 import json
 import logging
 import re
-import time
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -26,7 +25,9 @@ from trading_workers.acting import visible_accounts
 from trading_workers.blotter import selectors as blotter
 from trading_workers.fanout import Hub, Subscriber, TracedFrame
 from trading_workers.snapshot.published import NothingPublished, platform_document, tenant_document
+from trading_workers.web_calls import web_calls
 from tradsys.configuration import Configuration
+from tradsys.mesh.refusals import CallRefusal
 
 log = logging.getLogger(__name__)
 
@@ -162,15 +163,13 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     def _market_topic(self, channel: str, exchange: str, symbol: str) -> str:
         if not may(self.membership.role, Permission.SEE_MARKET):
             raise ChannelRefused("ROLE_NOT_PERMITTED", "Your role may not see market data.")
-        listed = any(each.exchange == exchange and each.symbol == symbol for each in platform_document().instruments)
-        licence = tenant_document(self.slug).licence
-        if not listed:
+        if not any(each.exchange == exchange and each.symbol == symbol for each in platform_document().instruments):
             raise ChannelRefused("UNKNOWN_CHANNEL", f"{exchange} lists no instrument {symbol}.")
-        now = time.time_ns()
-        if licence is None or licence.status != "active" or not licence.valid_from <= now < licence.valid_until:
-            raise ChannelRefused("LICENSE_EXPIRED", "Market data needs a licence in force.")
-        if f"exchange:{exchange}" not in licence.features:
-            raise ChannelRefused("FEATURE_NOT_LICENSED", f"The licence does not include {exchange}.")
+        refusal = web_calls().refusal(self.slug, (f"exchange:{exchange}",))
+        if refusal is CallRefusal.FEATURE_NOT_LICENSED:
+            raise ChannelRefused(refusal.name, f"The licence does not include {exchange}.")
+        if refusal is not None:
+            raise ChannelRefused(refusal.name, refusal.rule)
         return f"md:{channel}"
 
     def _orders(self) -> str:

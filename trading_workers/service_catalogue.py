@@ -8,11 +8,14 @@ from trading_workers.grpc_services.exchange_service import ExchangeService
 from trading_workers.grpc_services.islamic_finance_service import IslamicFinanceService
 from trading_workers.grpc_services.licensing_service import LicensingService
 from trading_workers.grpc_services.settlement_service import SettlementService
+from trading_workers.order_worker.order_service import OrderService
 from trading_workers.order_worker.risk_service import RiskService
 from trading_workers.strategies.strategy_service import StrategyService
+from tradsys.mesh.platform_service import PlatformService
 from tradsys.mesh.service import UnifiedService
 
 SERVICES: tuple[type[UnifiedService], ...] = (
+    OrderService,
     MarketDataService,
     ExchangeService,
     AssetService,
@@ -21,4 +24,5 @@ SERVICES: tuple[type[UnifiedService], ...] = (
     SettlementService,
     RiskService,
     StrategyService,
+    PlatformService,
 )

@@ -27,6 +27,12 @@ app.conf.update(
     result_expires=24 * 60 * 60,
     broker_connection_retry_on_startup=True,
     beat_schedule={
+        "take in usage": {
+            "task": "licensing.tasks.take_in_usage",
+            "schedule": 2.0,
+            # A run that could not start in time is not worth having: the next one reads the same stream.
+            "options": {**_PLATFORM, "expires": 10},
+        },
         "delete expired sessions": {
             "task": "tenants.tasks.delete_expired_sessions",
             "schedule": crontab(minute="17", hour="3"),

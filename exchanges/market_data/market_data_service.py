@@ -10,9 +10,9 @@ from exchanges.market_data.candles import KEPT
 from exchanges.market_data.live_updates import LiveUpdates, levels
 from exchanges.market_data.payloads import change_text
 from exchanges.market_data.subscriber import Instrument, MarketDataSubscriber
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
 from tradsys.mesh.pages import page_of
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.server_streams import OutgoingStream
 from tradsys.mesh.service import MEMBERS, SERVING, Health, HealthStatus, MethodRule, ServiceDependency
 from tradsys.v1 import market_data_pb2 as pb

@@ -9,9 +9,9 @@ from exchanges.api import AssetType
 from trading_workers.grpc_services.reference_facts import CurrentFacts
 from trading_workers.snapshot.documents import InstrumentEntry
 from trading_workers.snapshot.held_documents import HeldDocuments
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
 from tradsys.mesh.pages import page_of
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.service import ANYBODY, MethodRule, ServiceDependency
 from tradsys.v1 import assets_pb2 as pb
 

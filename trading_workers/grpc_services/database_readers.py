@@ -25,8 +25,7 @@ from trading_workers.blotter.selectors import executions
 from trading_workers.grpc_services.islamic_finance_service import Ruling
 from trading_workers.grpc_services.reference_facts import ExchangeFacts, InstrumentFacts, ReferenceFacts
 from trading_workers.grpc_services.settlement_service import ExecutionQuery, ExecutionRow
-from tradsys.mesh.handlers import CallRefused
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.service import SERVING, Health, HealthStatus
 from tradsys.v1 import licensing_pb2
 

@@ -15,8 +15,8 @@ from trading_workers.grpc_services.reference_facts import CurrentFacts, Exchange
 from trading_workers.grpc_services.settlement_dates import settlement_rule
 from trading_workers.snapshot.documents import ExchangeEntry, PhaseInterval, PlatformDocument
 from trading_workers.snapshot.held_documents import HeldDocuments
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.service import ANYBODY, MethodRule, ServiceDependency
 from tradsys.v1 import exchanges_pb2 as pb
 

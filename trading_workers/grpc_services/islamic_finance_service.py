@@ -11,9 +11,9 @@ from trading_workers.checks.sharia import COMPLIANT
 from trading_workers.snapshot.documents import TenantDocument, Verdict
 from trading_workers.snapshot.held_documents import HeldDocuments
 from tradsys.mesh.calls import current_call
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
 from tradsys.mesh.pages import page_of
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.server_streams import OutgoingStream
 from tradsys.mesh.service import MEMBERS, MethodRule, ServiceDependency
 from tradsys.v1 import islamic_finance_pb2 as pb

@@ -12,8 +12,8 @@ from licensing.metering.events import ItemResult, ReportedUsage
 from trading_workers.snapshot.documents import LicenceEntry
 from trading_workers.snapshot.held_documents import HeldDocuments
 from tradsys.mesh.calls import current_call
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.server_streams import OutgoingStream
 from tradsys.mesh.service import MEMBERS, MethodRule, ServiceDependency, UnifiedService
 from tradsys.v1 import licensing_pb2 as pb

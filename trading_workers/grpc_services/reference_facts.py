@@ -12,8 +12,8 @@ import msgspec
 
 from exchanges.dated_rules import DatedRule
 from trading_workers.snapshot.held_documents import HeldDocuments
-from tradsys.mesh.handlers import CallRefused, code
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.handlers import code
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 
 
 class ExchangeFacts(msgspec.Struct, frozen=True, kw_only=True):

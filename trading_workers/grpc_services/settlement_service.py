@@ -20,9 +20,9 @@ from trading_workers.grpc_services.settlement_dates import (
     settlement_rule,
 )
 from tradsys.mesh.calls import current_call
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code, invalid
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
 from tradsys.mesh.pages import page_size
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.service import MEMBERS, MethodRule, ServiceDependency
 from tradsys.v1 import settlement_pb2 as pb
 

@@ -68,6 +68,11 @@ class JournalWriter:
             self._lock.release()
             raise
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written any more; None while it can."""
+        return self._failed
+
     def append(self, records: Sequence[tuple[int, bytes]], now: int) -> int:
         """Write ``records`` (type, payload) as one batch stamped ``now``; return the sequence of the first.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import grpc
 
+from licensing.catalogue import Feature
 from trading_workers.order_path import OrderPath
 from trading_workers.order_store import Order
 from trading_workers.order_worker import wire
@@ -18,22 +19,57 @@ from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_stream import OrderStreamCall
 from trading_workers.orders import Answer, Caller, Instruction, Refusal
 from trading_workers.reasons import Reason
+from tradsys.mesh.calls import current_call
 from tradsys.mesh.grpc_server import abort_with_refusal
-from tradsys.mesh.tokens import ALL_ACCOUNTS, Claims, TokenRefused, TokenVerifier
+from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.service import MEMBERS, TRADER, MethodRule, ServiceDependency, UnifiedService
 from tradsys.v1 import orders_pb2 as pb
 
 log = logging.getLogger("trading_workers.orders")
 
-SERVICE_NAME = "tradsys.v1.OrderService"
-STREAM_DOOR = "grpc-stream"
-UNARY_DOOR = "grpc"
 RESUME_METADATA = "tradsys-reports-after"
-DOORS_OF_PEOPLE = frozenset({"rest", "page", "command"})
-"""Said by the platform's own doors in the metadata ``tradsys-door``."""
 
 
-class OrderService:
+class OrderService(UnifiedService):
     """Handlers take and give bytes, so that what cannot be parsed is refused with its code. `now` gives nanoseconds UTC."""
+
+    NAME = "tradsys.v1.OrderService"
+    ABOUT = "Places, cancels and reports orders."
+    METHODS = (
+        MethodRule(
+            name="PlaceOrder",
+            about="Place one order.",
+            roles=frozenset({TRADER}),
+            checked_per_order=True,
+            meter="",
+            idempotent=False,
+        ),
+        # Whoever may not trade any more must still be able to take his orders back.
+        MethodRule(
+            name="CancelOrder",
+            about="Cancel one open order.",
+            roles=frozenset({TRADER}),
+            licensed=False,
+            meter="",
+            idempotent=False,
+        ),
+        MethodRule(name="GetOrder", about="One order as it stands.", roles=MEMBERS),
+        MethodRule(name="ListOpenOrders", about="Open orders of an account, or of all that are open to the caller.", roles=MEMBERS),
+        MethodRule(
+            name="StreamOrders",
+            about="Batches of instructions in, acknowledgements and execution reports out.",
+            roles=MEMBERS,
+            features=(Feature.DOOR_GRPC_STREAM.value,),
+            meter="",
+            idempotent=False,
+            streaming=True,
+        ),
+    )
+    DEPENDENCIES = (
+        ServiceDependency(name="journal", kind="resource"),
+        ServiceDependency(name="configuration", kind="resource"),
+        ServiceDependency(name="lines", kind="resource", required=False),
+    )
 
     def __init__(
         self,
@@ -42,18 +78,16 @@ class OrderService:
         commit: GroupCommit,
         streams: OpenStreams,
         missed: MissedReports,
-        tokens: TokenVerifier,
         now: Callable[[], int],
     ) -> None:
         self._missed = missed
         self._path = path
         self._commit = commit
         self._streams = streams
-        self._tokens = tokens
         self._now = now
         self._accepting = True
 
-    def add_to(self, server: grpc.aio.Server) -> None:
+    def add_to(self, server: Any) -> None:
         unary = {
             "PlaceOrder": self.place_order,
             "CancelOrder": self.cancel_order,
@@ -62,15 +96,15 @@ class OrderService:
         }
         handlers: dict[str, Any] = {name: grpc.unary_unary_rpc_method_handler(method) for name, method in unary.items()}
         handlers["StreamOrders"] = grpc.stream_stream_rpc_method_handler(self.stream_orders)
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE_NAME, handlers),))
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(self.NAME, handlers),))
 
-    def stop_accepting(self) -> None:
+    def drain(self) -> None:
         """Open streams end after the answers that are due."""
         self._accepting = False
         self._streams.end_all()
 
     async def place_order(self, request: bytes, context: Any) -> bytes:
-        caller = await self._caller(context, UNARY_DOOR)
+        caller = present_caller()
         try:
             order = wire.to_order(wire.parse_known(request, pb.NewOrder))
         except wire.WireRefused as error:
@@ -78,7 +112,7 @@ class OrderService:
         return await self._answer(context, caller, order)
 
     async def cancel_order(self, request: bytes, context: Any) -> bytes:
-        caller = await self._caller(context, UNARY_DOOR)
+        caller = present_caller()
         try:
             cancel = wire.to_cancel(wire.parse_known(request, pb.CancelRequest))
         except wire.WireRefused as error:
@@ -86,7 +120,7 @@ class OrderService:
         return await self._answer(context, caller, cancel)
 
     async def get_order(self, request: bytes, context: Any) -> bytes:
-        caller = await self._caller(context, UNARY_DOOR)
+        caller = present_caller()
         try:
             wanted = wire.parse_known(request, pb.GetOrderRequest)
         except wire.WireRefused as error:
@@ -100,7 +134,7 @@ class OrderService:
         return wire.to_view(order).SerializeToString()
 
     async def list_open_orders(self, request: bytes, context: Any) -> bytes:
-        caller = await self._caller(context, UNARY_DOOR)
+        caller = present_caller()
         try:
             wanted = wire.parse_known(request, pb.ListOpenOrdersRequest)
         except wire.WireRefused as error:
@@ -109,18 +143,17 @@ class OrderService:
         return pb.ListOpenOrdersResponse(orders=[wire.to_view(order) for order in found]).SerializeToString()
 
     async def stream_orders(self, _requests: object, context: Any) -> None:
-        claims, caller = await self._identified(context, STREAM_DOOR)
-        if not self._accepting:
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "this worker is stopping")
+        caller, expires_at = present_caller(), current_call.get().identity.expires_at
         after = str(dict(context.invocation_metadata() or ()).get(RESUME_METADATA, ""))
         if after and not (after.isascii() and after.isdecimal() and len(after) < 19):
             await _refuse(
                 context, Refusal(Reason.MALFORMED_REQUEST, {"metadata": RESUME_METADATA, "expected": "a journal sequence"})
             )
-        call = OrderStreamCall(
-            caller, claims.expires_at, commit=self._commit, streams=self._streams, missed=self._missed, now=self._now
-        )
+        call = OrderStreamCall(caller, expires_at, commit=self._commit, streams=self._streams, missed=self._missed, now=self._now)
         await call.serve(context, reports_after=int(after) if after else None)
+        if not self._accepting:
+            # Every answer that was due has been written. A status of its own kind, so that the client goes on elsewhere.
+            await context.abort(grpc.StatusCode.UNAVAILABLE, f"{CallRefusal.SERVICE_DRAINING.name}: another instance goes on")
 
     async def _answer(self, context: Any, caller: Caller, instruction: Instruction) -> bytes:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -136,39 +169,20 @@ class OrderService:
             await _refuse(context, answer.refusal)
         return wire.to_ack(answer).SerializeToString()
 
-    async def _caller(self, context: Any, door: str) -> Caller:
-        _, caller = await self._identified(context, door)
-        return caller
 
-    async def _identified(self, context: Any, door: str) -> tuple[Claims, Caller]:
-        """Who calls, by the token in the metadata; ends the call with UNAUTHENTICATED otherwise."""
-        metadata: Mapping[str, Any] = dict(context.invocation_metadata() or ())
-        scheme, _, token = str(metadata.get("authorization", "")).partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            await _refuse(context, Refusal(Reason.UNAUTHENTICATED, {"problem": "no bearer token in the metadata"}))
-        try:
-            claims = self._tokens.verify(token.strip(), now=self._now())
-        except TokenRefused as error:
-            await _refuse(context, Refusal(Reason.UNAUTHENTICATED, {"problem": str(error)}))
-        asked = str(metadata.get("tradsys-door", ""))
-        caller = Caller(
-            tenant=claims.tenant,
-            user=claims.subject,
-            role=claims.role,
-            accounts=None if ALL_ACCOUNTS in claims.accounts else claims.accounts,
-            door=asked if door == UNARY_DOOR and asked in DOORS_OF_PEOPLE else door,
-            trace_id=_trace_id(str(metadata.get("traceparent", ""))),
-        )
-        return claims, caller
+def present_caller() -> Caller:
+    """Who makes the present call, as the order path knows callers."""
+    call = current_call.get()
+    identity = call.identity
+    return Caller(
+        tenant=identity.tenant,
+        user=identity.subject,
+        role=identity.role,
+        accounts=identity.accounts,
+        door=call.door,
+        trace_id=call.trace,
+    )
 
 
 async def _refuse(context: Any, refusal: Refusal) -> NoReturn:
     await abort_with_refusal(context, refusal.reason, refusal.figures)
-
-
-def _trace_id(traceparent: str) -> str:
-    """The trace id of a W3C traceparent header, empty for anything else."""
-    parts = traceparent.split("-")
-    if len(parts) < 4 or len(parts[1]) != 32 or not all(each in "0123456789abcdef" for each in parts[1]):
-        return ""
-    return parts[1]

@@ -13,8 +13,8 @@ from trading_workers.order_worker import wire
 from trading_workers.orders import Caller, Refusal, Side
 from trading_workers.snapshot.documents import AccountEntry
 from tradsys.mesh.calls import current_call
-from tradsys.mesh.handlers import CallRefused, HandledService, ServerStream, Unary, code
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.service import MEMBERS, TRADER, MethodRule, ServiceDependency
 from tradsys.v1 import orders_pb2
 from tradsys.v1 import risk_pb2 as pb

@@ -14,13 +14,15 @@ from trading_workers.journal.records import RecordType, decode
 from trading_workers.journal.recovery import read_all, recover
 from trading_workers.journal.segments import JournalError
 from trading_workers.journal.writer import JournalWriter, SyncPolicy
+from trading_workers.mesh_process import MeshProcess
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker import wire
 from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
 from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_lines import OrderLines
-from trading_workers.order_worker.order_service import SERVICE_NAME, OrderService
+from trading_workers.order_worker.order_service import OrderService
+from trading_workers.order_worker.risk_service import RiskService
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import OrderReport
 from trading_workers.snapshot.disk import DiskCopies
@@ -28,8 +30,8 @@ from trading_workers.snapshot.documents import PlatformDocument
 from trading_workers.snapshot.loader import SnapshotLoader
 from trading_workers.snapshot.signing import AnyDocument
 from tradsys.configuration import Address, Configuration
-from tradsys.mesh.grpc_server import StandardServices, new_server
-from tradsys.mesh.tokens import TokenVerifier, load_verification_key
+from tradsys.mesh.service import SERVING, Health, HealthStatus
+from tradsys.mesh.tokens import load_verification_key
 
 log = logging.getLogger("trading_workers.worker")
 
@@ -66,7 +68,7 @@ class Worker:
         self._clock = SystemClock()
         self._streams = OpenStreams()
         number = worker_number(name)
-        tokens = TokenVerifier(load_verification_key(configuration.token_verification_key))
+        self._mesh = MeshProcess(name, configuration, now=self._clock.now)
         folder = configuration.var / name
         self._path = OrderPath(name, number)
         self._journal, lines_of = self._open_journal(folder / "journal", policy)
@@ -94,7 +96,6 @@ class Worker:
             commit=self._commit,
             streams=self._streams,
             missed=MissedReports(self._journal, self._path.state.store.find),
-            tokens=tokens,
             now=self._clock.now,
         )
 
@@ -129,6 +130,7 @@ class Worker:
             self._path.configure_platform(document)
         else:
             self._path.configure_tenant(document)
+        self._mesh.configure(document)
 
     def _report(self, report: OrderReport, sequence: int) -> None:
         if self._streams.wanted(report.tenant):
@@ -140,12 +142,12 @@ class Worker:
         if not self._loader.revisions:
             log.warning("no configuration yet: every order is refused until one arrives")
         log.info("%d documents from the disk, revisions %s", loaded, self._loader.revisions)
-        server = new_server()
-        self._service.add_to(server)
-        standard = StandardServices(server, [SERVICE_NAME])
-        port = server.add_insecure_port(str(self._address))
-        if port == 0:
-            raise CannotStart(f"the address {self._address} cannot be listened on")
+        host = self._mesh.host(
+            [self._service, RiskService(self._path, self._clock.now)],
+            resources={"journal": self._journal_health, "lines": self._lines_health},
+            revisions=lambda: self._loader.revisions,
+            lag_ms=lambda: self._loader.lag_ms,
+        )
         # What was loaded at the start lives as long as the process: the collector need not walk it again and again.
         gc.collect()
         gc.freeze()
@@ -158,17 +160,15 @@ class Worker:
             asyncio.create_task(self._loader.run(), name="configuration"),
             asyncio.create_task(self._lines.run(), name="lines"),
         ]
-        await server.start()
-        await standard.serving()
+        await self._mesh.start()
         print(f"{self._name}: gRPC on {self._address}, lines {', '.join(self._lines.initiators)}", flush=True)
         stop = asyncio.create_task(stopping.wait(), name="stop")
         ended, _ = await asyncio.wait({stop, commit, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         failure = next((task.exception() for task in ended if task is not stop), None)
-        await standard.not_serving()
+        await host.drain()
         if failure is None and not commit.done():
-            self._service.stop_accepting()
             await self._drain()
-        await server.stop(STREAM_END_SECONDS if failure is None else 0)
+        await self._mesh.stop(STREAM_END_SECONDS if failure is None else 0)
         await self._log_out()
         for task in (stop, commit, *tasks):
             task.cancel()
@@ -179,6 +179,14 @@ class Worker:
         self._journal.close()
         print(f"{self._name}: stopped", flush=True)
         return 0
+
+    def _journal_health(self) -> Health:
+        failure = self._journal.failure
+        return SERVING if failure is None else Health(HealthStatus.NOT_SERVING, failure)
+
+    def _lines_health(self) -> Health:
+        down = [name for name in self._lines.initiators if name not in self._path.state.lines_up]
+        return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
 
     async def _drain(self) -> None:
         try:

@@ -29,6 +29,11 @@ class WorkerJournal:
     def last_sequence(self) -> int:
         return self._writer.last_sequence
 
+    @property
+    def failure(self) -> str | None:
+        """Why nothing can be written any more; None while it can."""
+        return self._writer.failure
+
     def append(self, payloads: Sequence[AnyPayload]) -> int:
         """Write one batch; the sequence of its first record. Durable only after `sync`."""
         return self._writer.append([encode(payload) for payload in payloads], self._now())

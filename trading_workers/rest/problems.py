@@ -14,6 +14,7 @@ from rest_framework.views import set_rollback
 
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
 from trading_workers.reasons import Reason
+from tradsys.mesh.refusals import CallRefused
 
 CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "/docs/reason-codes#"
@@ -38,6 +39,8 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
     set_rollback()
     if isinstance(error, OrderRefused):
         return problem(error.http_status, error.code, error.rule, error.figures)
+    if isinstance(error, CallRefused):
+        return problem(error.refusal.http_status, error.refusal.name, error.refusal.rule, error.figures)
     if isinstance(error, OrderPathUnavailable):
         return problem(
             503,

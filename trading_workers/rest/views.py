@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from licensing.licence_check import API_CALLS
 from tenants.access import membership_of_request
 from tenants.models import Membership
 from tenants.roles import Permission, may
@@ -32,6 +34,8 @@ from trading_workers.rest.serializers import (
     OrderSerializer,
     ProblemSerializer,
 )
+from trading_workers.web_calls import web_calls
+from tradsys.mesh.refusals import CallRefused
 
 _NANOSECONDS = re.compile(r"[0-9]{1,19}")
 
@@ -55,6 +59,8 @@ class TenantView(APIView):
 
     authentication_classes = AUTHENTICATION
     permissions: Mapping[str, Permission] = {}
+    licensed: frozenset[str] = frozenset({"GET"})
+    """Methods that need a licence in force and count as calls. An order's licence is checked on the order path, which counts it."""
 
     def get_exception_handler(self) -> Any:
         return problems.handle
@@ -71,6 +77,25 @@ class TenantView(APIView):
         if membership is None or permission is None or not may(membership.role, permission):
             raise PermissionDenied
         self.membership: Membership = membership
+        if request.method in self.licensed:
+            refusal = web_calls().refusal(membership.tenant.slug, meter=API_CALLS)
+            if refusal is not None:
+                raise CallRefused(refusal, tenant=membership.tenant.slug)
+            self._counted_from: tuple[int, int] | None = (time.time_ns(), time.perf_counter_ns())
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        counted_from = getattr(self, "_counted_from", None)
+        if counted_from is not None:
+            web_calls().record(
+                tenant=self.membership.tenant.slug,
+                operation=f"rest/{type(self).__name__}",
+                subject=self.membership.user.username,
+                success=answer.status_code < 400,
+                began_at=counted_from[0],
+                duration=time.perf_counter_ns() - counted_from[1],
+            )
+        return answer
 
 
 def fields_of(request: Request) -> dict[str, Any]:

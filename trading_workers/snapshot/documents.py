@@ -148,6 +148,8 @@ class TenantDocument(Document, frozen=True, kw_only=True, tag="tenant"):
     accounts: tuple[AccountEntry, ...]
     verdicts: dict[str, dict[str, Verdict]]
     """Board → instrument key → verdict, for the boards that the tenant's accounts name."""
+    revocations: dict[str, int] = {}
+    """User name, ``jti:<token id>`` or ``key:<prefix of an API key>`` → tokens issued before this instant count no more."""
 
 
 class SignedDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from trading_workers.snapshot.documents import PLATFORM, PlatformDocument, TenantDocument
 from trading_workers.snapshot.signing import AnyDocument, name_of
-from tradsys.mesh.handlers import CallRefused
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 
 D = TypeVar("D", PlatformDocument, TenantDocument)
 

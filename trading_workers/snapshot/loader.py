@@ -62,6 +62,8 @@ class SnapshotLoader:
         self._now = now
         self._begun = now()
         self.revisions: dict[str, int] = {}
+        self.lag_ms: dict[str, int] = {}
+        """Document name → milliseconds from the commit of its revision to its application here."""
         self._unwritten: dict[str, bytes] = {}
         self._unacknowledged: dict[str, str] = {}
 
@@ -169,7 +171,7 @@ class SnapshotLoader:
         lag_ms = max(applied - document.committed_at, 0) // NS_PER_MS
         if document.committed_at >= self._begun:  # what is older was late for no reason of ours: this process did not run yet
             METRICS.snapshot_lag(signed.name, lag_ms)
-        self.revisions[signed.name] = signed.revision
+        self.revisions[signed.name], self.lag_ms[signed.name] = signed.revision, lag_ms
         self._unacknowledged[signed.name] = json.dumps({"revision": signed.revision, "applied_at": applied, "lag_ms": lag_ms})
         if keep:
             self._unwritten[signed.name] = encode_signed(signed)

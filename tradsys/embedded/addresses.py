@@ -79,6 +79,9 @@ MEASURED_PROCESSES = (
 )
 """Processes with ``/metrics``."""
 
+CERTIFIED_PROCESSES = (*MEASURED_PROCESSES, "command")
+"""Whoever calls a service or is called; ``command`` stands for management commands."""
+
 _USUAL_PORTS = {
     "PostgreSQL": 15432,
     "Redis": 16379,
@@ -112,6 +115,7 @@ def addresses(configuration: Configuration, ports: PortPlan, processes: dict[str
         "order_workers": {name: str(address) for name, address in configuration.order_workers.items()},
         "services": {name: str(address) for name, address in configuration.services.items()},
         "mesh": {name: str(address) for name, address in configuration.mesh.items()},
+        "authority": str(configuration.var / "certificates" / "ca.pem"),
         "metrics": {name: f"http://{address}/metrics" for name, address in configuration.metrics.items()},
         "venues": {code: str(address) for code, address in configuration.venues.items()},
         "venue_admin": {code: f"http://{address}" for code, address in configuration.venue_admin.items()},

@@ -13,6 +13,8 @@ from tradsys.embedded.postgres import Postgres
 from tradsys.embedded.readiness import Question, answers_http, log_says, serves_grpc
 from tradsys.embedded.redis_server import RedisServer
 from tradsys.embedded.server_home import Account
+from tradsys.mesh.config.reading import load_mesh_config
+from tradsys.mesh.trust.certificates import BUNDLE
 
 # Children of one stage start together, when all of the stage before are ready; they stop together in the opposite order.
 SERVERS, VENUES, PUBLISHERS, WORKERS, DEMONSTRATION = range(5)
@@ -53,6 +55,8 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
     def says(name: str, *texts: str) -> Question:
         return log_says(logs / f"{name}.log", *texts)
 
+    mesh = load_mesh_config(configuration.mesh_config_file)
+    authority = configuration.var / mesh.mtls.folder / BUNDLE if mesh.mtls.enabled else None
     web = configuration.web_address
     celery = ("-m", "celery", "--app", "tradsys.celery_app")
     return [
@@ -96,7 +100,7 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
                 f"order-{name}",
                 WORKERS,
                 f"order worker {name}: gRPC on {address}",
-                serves_grpc(address),
+                serves_grpc(address, authority),
                 *("-m", "trading_workers.order_worker", "--name", name),
             )
             for name, address in configuration.order_workers.items()

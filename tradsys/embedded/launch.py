@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tradsys.configuration import REPOSITORY, Configuration, environment_file
-from tradsys.embedded.addresses import PortPlan, addresses, write_addresses, write_environment
+from tradsys.embedded.addresses import CERTIFIED_PROCESSES, PortPlan, addresses, write_addresses, write_environment
 from tradsys.embedded.banner import banner
 from tradsys.embedded.children import DEMONSTRATION, PUBLISHERS, SERVERS, VENUES, WORKERS, Child, children
 from tradsys.embedded.launch_lock import AlreadyLaunched, take_launch_lock
@@ -26,6 +26,9 @@ from tradsys.embedded.secret_files import ensure_secrets
 from tradsys.embedded.server_home import ServerHomeError, prepare_server_home
 from tradsys.embedded.servers import server_pair, signal_on_parents_death
 from tradsys.embedded.supervision import MARK, SupervisionError, Supervisor, inherited_environment, last_lines
+from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
+from tradsys.mesh.trust.certificates import ensure_certificates
+from tradsys.mesh.trust.x509_files import CertificateError
 
 # Run once, in this order, when the servers are up and before anything that reads the database starts.
 PREPARATIONS: Mapping[str, str] = {
@@ -34,6 +37,9 @@ PREPARATIONS: Mapping[str, str] = {
     "create_demo": "demo tenants",
 }
 
+
+CERTIFY_SECONDS = 60.0
+"""Between two looks at the certificates, which live for hours."""
 
 Table = Callable[[Configuration, Postgres, RedisServer, Path], list[Child]]
 
@@ -51,6 +57,8 @@ _FAILURES = (
     PostgresError,
     RedisError,
     NoFreePort,
+    MeshConfigError,
+    CertificateError,
     OSError,
 )
 
@@ -75,6 +83,7 @@ class Launch:
         self.content: dict[str, Any] = {}
         self._first_processes: dict[str, int] = {}
         self._lock: IO[str] | None = None
+        self._configuration: Configuration | None = None
 
     def say(self, line: str) -> None:
         """Print one line of progress with the seconds since the beginning."""
@@ -94,6 +103,8 @@ class Launch:
         variables = ports.variables(database_url=postgres.url, redis_url=redis.url)
         write_environment(self.var, variables)
         configuration = Configuration.from_environment(variables | {"TRADSYS_VAR": str(self.var)})
+        self._configuration = configuration
+        self._certify(configuration)
         table = self._chosen(self.table(configuration, postgres, redis, logs))
         self.supervisor = supervisor = Supervisor(var=self.var, children=table)
         supervisor.start()
@@ -121,8 +132,12 @@ class Launch:
     def watch(self, supervisor: Supervisor) -> None:
         """Say which child ended and runs again, until interrupted; raises SupervisionError when the supervisor is gone."""
         before = supervisor.states()
+        certified = time.monotonic()
         while True:
             time.sleep(0.5)
+            if self._configuration is not None and time.monotonic() - certified > CERTIFY_SECONDS:
+                certified = time.monotonic()
+                self._certify(self._configuration)
             if not supervisor.is_alive():
                 raise SupervisionError(f"the supervisor ended; the end of {supervisor.output}:\n{last_lines(supervisor.output)}")
             now = supervisor.states()
@@ -153,6 +168,16 @@ class Launch:
         with suppress(FileNotFoundError):
             environment_file(self.var).unlink()
         self.say("stopped: nothing is left running")
+
+    def _certify(self, configuration: Configuration) -> None:
+        """Certificates for every process that has none, or whose own is due. A process takes up a new one by itself."""
+        mesh = load_mesh_config(configuration.mesh_config_file)
+        if not mesh.mtls.enabled:
+            self.say(f"{configuration.mesh_config_file} switches TLS between the services off")
+            return
+        made = ensure_certificates(configuration.var / mesh.mtls.folder, mesh, CERTIFIED_PROCESSES, time.time_ns())
+        if made:
+            self.say(f"certificates are made: {', '.join(made)}")
 
     def _begin_logs(self) -> Path:
         logs = self.var / "log"

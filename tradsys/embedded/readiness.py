@@ -56,14 +56,19 @@ def answers_http(address: Address, path: str, *, host: str | None = None) -> Que
     return ask
 
 
-def serves_grpc(address: Address) -> Question:
-    """Does the standard gRPC health service at `address` say SERVING?"""
+def serves_grpc(address: Address, authority: Path | None = None) -> Question:
+    """Does the standard gRPC health service at `address` say SERVING? `authority`: PEM file that its certificate has to be of."""
     accepts = listening(address)
+
+    def opened() -> grpc.Channel:
+        if authority is None:
+            return grpc.insecure_channel(str(address))
+        return grpc.secure_channel(str(address), grpc.ssl_channel_credentials(authority.read_bytes()))
 
     def ask() -> bool:
         if not accepts():  # a channel costs far more than a refused connection
             return False
-        with grpc.insecure_channel(str(address)) as channel:
+        with opened() as channel:
             try:
                 answer = health_pb2_grpc.HealthStub(channel).Check(
                     health_pb2.HealthCheckRequest(), timeout=_SECONDS_FOR_AN_ANSWER, wait_for_ready=True

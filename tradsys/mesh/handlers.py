@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError, Message
 
 from tradsys.mesh.calls import CallIdentity, current_call
 from tradsys.mesh.grpc_server import abort_with_refusal
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.server_streams import OutgoingStream, OutgoingStreams
 from tradsys.mesh.service import UnifiedService
 
@@ -27,15 +27,6 @@ current_authorization: ContextVar[str] = ContextVar("current_authorization", def
 
 QUEUED_MESSAGES = 2_000
 """What may wait for the reader of one stream."""
-
-
-class CallRefused(Exception):
-    """The call ends with `refusal`; `figures` say what was compared."""
-
-    def __init__(self, refusal: CallRefusal, **figures: str) -> None:
-        super().__init__(refusal.name)
-        self.refusal = refusal
-        self.figures = figures
 
 
 class Unary(NamedTuple):

@@ -48,3 +48,12 @@ class CallRefusal(Enum):
     SLOW_READER = 925, 429, _("A stream must be read as fast as it is written.")
     ARGUMENT_INVALID = 931, 400, _("A field of the request is missing or outside its range.")
     NOT_FOUND = 932, 404, _("What was asked for must exist and be open to the caller.")
+
+
+class CallRefused(Exception):
+    """The call ends with `refusal`; `figures` are what the rule compared, as text."""
+
+    def __init__(self, refusal: CallRefusal, **figures: str) -> None:
+        super().__init__(refusal.name)
+        self.refusal = refusal
+        self.figures = figures

@@ -102,6 +102,8 @@ class MethodRule(msgspec.Struct, frozen=True, kw_only=True):
     """Licence features that the tenant needs, all of them (``licensing.catalogue.Feature``)."""
     licensed: bool = True
     """False: works without a licence in force, such as asking what the licence is."""
+    checked_per_order: bool = False
+    """True: the order path checks the licence for each order and keeps a refusal with its figures."""
     meter: str = API_CALLS
     """What one call counts; empty: nothing here (orders are counted from the journal)."""
     idempotent: bool = True

@@ -27,8 +27,9 @@ STANDARD_SERVICES: Final[dict[str, tuple[MethodRule, ...]]] = {
     "grpc.health.v1.Health": tuple(
         _rule(name, "Whether a service can do its work.", public=True, roles=ANYBODY, streaming=name == "Watch") for name in _HEALTH
     ),
+    # The contract is published with the product.
     "grpc.reflection.v1alpha.ServerReflection": (
-        _rule("ServerReflectionInfo", "Descriptions of the services and their messages.", roles=ANYBODY, streaming=True),
+        _rule("ServerReflectionInfo", "Descriptions of the services.", public=True, roles=ANYBODY, streaming=True),
     ),
     # It shows every connection of the process.
     "grpc.channelz.v1.Channelz": tuple(

@@ -6,7 +6,7 @@ Pure: keys and the time come in as arguments. Times are int64 nanoseconds UTC he
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,10 @@ _CACHE_LIMIT = 10_000
 
 class TokenRefused(Exception):
     """The token does not count; the text says why and holds nothing of the token."""
+
+
+class TokenRevoked(TokenRefused):
+    """The token was good until it was revoked."""
 
 
 class KeyUnreadable(Exception):
@@ -118,28 +122,51 @@ def issue(
 
 
 class TokenVerifier:
-    """Verifies tokens of one audience. A signature is checked once; the expiry at every call."""
+    """Verifies tokens of one audience. A signature is checked once; expiry and revocation at every call.
 
-    def __init__(self, key: Ed25519PublicKey, *, audience: str = ORDER_WORKER) -> None:
+    `revoked` answers from memory whether a token's bearer, key or id has been revoked since it was issued.
+    """
+
+    def __init__(
+        self,
+        key: Ed25519PublicKey,
+        *,
+        audience: str = ORDER_WORKER,
+        issuer: str = ISSUER,
+        longest_lifetime_seconds: int = LONGEST_LIFETIME_SECONDS,
+        leeway_seconds: int = CLOCK_LEEWAY_NS // NS_PER_SECOND,
+        revoked: Callable[[Claims], bool] = lambda _claims: False,
+    ) -> None:
         self._key = key
         self._audience = audience
+        self._issuer = issuer
+        self._longest = longest_lifetime_seconds
+        self._leeway_ns = leeway_seconds * NS_PER_SECOND
+        self._revoked = revoked
         self._verified: dict[str, Claims] = {}
 
     def verify(self, token: str, *, now: int) -> Claims:
-        """The token's claims. Raises TokenRefused for anything but a valid, unexpired token for this audience."""
+        """The token's claims. Raises TokenRefused for anything but a valid, unexpired, unrevoked token for this audience."""
         claims = self._verified.get(token)
+        known = claims is not None
         if claims is None:
             claims = self._checked(token)
         if now >= claims.expires_at:
             self._verified.pop(token, None)
             raise TokenRefused("the token has expired")
-        if claims.issued_at > now + CLOCK_LEEWAY_NS:
+        if claims.issued_at > now + self._leeway_ns:
             raise TokenRefused("the token is not valid yet")
-        if token not in self._verified:
+        if self._revoked(claims):
+            raise TokenRevoked("the token was revoked")
+        if not known:
             if len(self._verified) >= _CACHE_LIMIT:
                 self._forget(now)
             self._verified[token] = claims
         return claims
+
+    def is_revoked(self, claims: Claims) -> bool:
+        """Of a token that was verified before, such as an open stream's."""
+        return self._revoked(claims)
 
     def _checked(self, token: str) -> Claims:
         try:
@@ -148,13 +175,13 @@ class TokenVerifier:
                 self._key,
                 algorithms=["EdDSA"],
                 audience=self._audience,
-                issuer=ISSUER,
+                issuer=self._issuer,
                 # Times are checked by the caller's clock, at every use of the cached claims.
                 options={"require": list(_REQUIRED), "verify_exp": False, "verify_iat": False, "verify_nbf": False},
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise TokenRefused(f"the token is not valid ({type(error).__name__})") from error
-        return _claims(payload)
+        return _claims(payload, self._longest)
 
     def _forget(self, now: int) -> None:
         """Drop what has expired, and the oldest half if that is not enough."""
@@ -164,7 +191,7 @@ class TokenVerifier:
         self._verified = alive
 
 
-def _claims(payload: Mapping[str, Any]) -> Claims:
+def _claims(payload: Mapping[str, Any], longest: int) -> Claims:
     subject, tenant, role, accounts = payload["sub"], payload["tenant"], payload["role"], payload["accounts"]
     issued, expires = payload["iat"], payload["exp"]
     if not (isinstance(subject, str) and isinstance(tenant, str) and subject and tenant):
@@ -173,8 +200,8 @@ def _claims(payload: Mapping[str, Any]) -> Claims:
         raise TokenRefused("the token names an unknown role")
     if not isinstance(accounts, list) or not all(isinstance(each, str) for each in accounts):
         raise TokenRefused("the token's accounts are not a list of codes")
-    if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= LONGEST_LIFETIME_SECONDS:
-        raise TokenRefused(f"the token's lifetime is not 1 to {LONGEST_LIFETIME_SECONDS} seconds")
+    if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= longest:
+        raise TokenRefused(f"the token's lifetime is not 1 to {longest} seconds")
     return Claims(
         subject=subject,
         tenant=tenant,

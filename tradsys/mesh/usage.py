@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import redis.asyncio
@@ -47,6 +47,20 @@ class CallUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Of the call's beginning, UTC."""
 
 
+class _Counted(NamedTuple):
+    """A call in memory: `CallUsage` is made of it when it leaves the process, not while its caller waits."""
+
+    number: int
+    tenant: str
+    meter: str
+    operation: str
+    door: str
+    subject: str
+    success: bool
+    duration: int
+    time: int
+
+
 encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(CallUsage)
 
@@ -66,7 +80,7 @@ class UsageRecorder:
         self._reading = folder / f"{SPOOL_NAME}.reading"
         """What an earlier run kept, until it is in Redis."""
         self._limit = limit
-        self._waiting: deque[CallUsage] = deque()
+        self._waiting: deque[_Counted | CallUsage] = deque()
         self._number = 0
         self._client: Any = redis.asyncio.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
 
@@ -75,20 +89,7 @@ class UsageRecorder:
     ) -> None:
         """Count one call. Never waits."""
         self._number += 1
-        self._waiting.append(
-            CallUsage(
-                event_id=f"{self._instance}:{self._number}",
-                source=self._process,
-                tenant=tenant,
-                meter=meter,
-                operation=operation,
-                door=door,
-                subject=subject,
-                success=success,
-                duration=duration,
-                time=time,
-            )
-        )
+        self._waiting.append(_Counted(self._number, tenant, meter, operation, door, subject, success, duration, time))
         if len(self._waiting) > self._limit:
             self._to_disk()
 
@@ -115,12 +116,13 @@ class UsageRecorder:
             batch = list(islice(self._waiting, EVENTS_IN_A_FLUSH))
             async with self._client.pipeline(transaction=True) as pipeline:
                 for event in batch:
-                    pipeline.xadd(STREAM, {EVENT_FIELD: encode(event)})
+                    pipeline.xadd(STREAM, {EVENT_FIELD: self._encoded(event)})
                 await pipeline.execute()
             # A failure in between sends the batch again; the reader knows the ids.
-            sent = {event.event_id for event in batch}
-            while self._waiting and self._waiting[0].event_id in sent:
-                self._waiting.popleft()
+            for event in batch:
+                # What went to the disk meanwhile is not here any more.
+                if self._waiting and self._waiting[0] is event:
+                    self._waiting.popleft()
 
     async def close(self) -> None:
         """Send what waits, or keep it on the disk for the next start."""
@@ -136,7 +138,13 @@ class UsageRecorder:
         self._spool.parent.mkdir(parents=True, exist_ok=True)
         with self._spool.open("ab") as file:
             while self._waiting:
-                file.write(encode(self._waiting.popleft()) + b"\n")
+                file.write(self._encoded(self._waiting.popleft()) + b"\n")
+
+    def _encoded(self, event: _Counted | CallUsage) -> bytes:
+        if isinstance(event, CallUsage):
+            return encode(event)
+        fields = event._asdict()
+        return encode(CallUsage(event_id=f"{self._instance}:{fields.pop('number')}", source=self._process, **fields))
 
     def _from_disk(self) -> list[CallUsage]:
         if self._spool.exists():

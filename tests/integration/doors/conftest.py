@@ -18,12 +18,16 @@ def documents_and_tokens_are_not_remembered() -> Iterator[None]:
     """The process remembers opened documents by revision; a rolled back database gives the same numbers out again."""
     from trading_workers import acting
     from trading_workers.snapshot import published
+    from trading_workers.web_calls import web_calls
 
-    published._opened.clear()
-    acting._tokens.clear()
+    def forget() -> None:
+        published._opened.clear()
+        acting._tokens.clear()
+        web_calls()._check._tenants.clear()
+
+    forget()
     yield
-    published._opened.clear()
-    acting._tokens.clear()
+    forget()
 
 
 @pytest.fixture

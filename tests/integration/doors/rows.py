@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.utils import timezone
 
@@ -19,6 +20,7 @@ from licensing.models import Plan
 from licensing.services import grant_licence, load_reference_plans
 from tenants.kernel.entry_points import enter_for_command, platform_scope
 from tenants.models import Tenant
+from tests import order_path_setup
 from trading_workers.blotter.models import Execution, Order, OrderState
 from trading_workers.blotter.services import open_account
 from trading_workers.snapshot import compile as compiler
@@ -74,6 +76,30 @@ def publish_documents(*slugs: str) -> None:
     publish(PLATFORM, lambda numbering: compiler.compile_platform(numbering, now=now).document, **lease)
     for slug in slugs:
         publish(slug, lambda numbering, slug=slug: compiler.compile_tenant(slug, numbering, now=now), **lease)
+
+
+def publish_licence(slug: str, **changes: Any) -> None:
+    """A document of `slug` with a licence in force and nothing else; `changes` to the licence."""
+    now = time.time_ns()
+    licence = msgspec.structs.replace(order_path_setup.licence(valid_from=now - LEASE_NS, valid_until=now + LEASE_NS), **changes)
+    key = load_signing_key(Configuration.from_environment().snapshot_signing_key)
+    with platform_scope():
+        publish(
+            slug,
+            lambda numbering: order_path_setup.tenant(
+                revision=numbering.revision,
+                committed_at=now,
+                lease_until=now + LEASE_NS,
+                tenant=slug,
+                schema=f"t_{slug}",
+                licence=licence,
+                accounts=(),
+                verdicts={},
+            ),
+            key=key,
+            committed_at=now,
+            lease_until=now + LEASE_NS,
+        )
 
 
 def add_orders(slug: str, count: int, *, account: str = "", prefix: str = "", same_time: bool = False) -> list[Order]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import redis
 from django.http import HttpResponse
 from django.test import Client
 from django.utils import timezone
@@ -15,14 +16,23 @@ from django.utils import timezone
 from tenants.kernel.entry_points import enter_for_command, platform_scope
 from tenants.models import Membership, Tenant
 from tenants.services import revoke_api_key, set_membership
-from tests.integration.doors.rows import FIRST_ORDER_ID, add_orders
+from tests.integration.doors.rows import FIRST_ORDER_ID, add_orders, publish_licence
 from trading_workers.client import gateway
+from tradsys.configuration import Configuration
 from tradsys.embedded.ports import any_free_port
+from tradsys.mesh.usage import EVENT_FIELD, STREAM, CallUsage, decode
 
 pytestmark = pytest.mark.django_db
 ClientOn = Callable[..., Client]
 ORDERS = "/api/v1/orders"
 BUY = {"account": "ALPHA-1", "exchange": "EGX", "symbol": "COMI", "side": "BUY", "quantity": 10, "price": "139.50"}
+
+
+@pytest.fixture(autouse=True)
+def licensed(tenant_a: Tenant, tenant_b: Tenant) -> None:
+    """Both tenants have a licence in force."""
+    publish_licence("alpha")
+    publish_licence("beta")
 
 
 @pytest.fixture
@@ -278,3 +288,44 @@ def test_the_schema_lists_the_operations(client_a: Client) -> None:
     place = document["paths"]["/api/v1/orders"]["post"]
     assert place["responses"].keys() >= {"200", "201", "422"}
     assert {"apiKey": []} in place["security"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"status": "suspended"}, 402, "LICENSE_SUSPENDED"),
+        ({"valid_until": 1}, 402, "LICENSE_EXPIRED"),
+        ({"api_calls_per_month_cap": 0}, 429, "QUOTA_EXCEEDED"),
+        ({"api_calls_per_second": 0}, 429, "RATE_LIMIT_EXCEEDED"),
+    ],
+)
+def test_a_request_needs_what_every_door_needs_and_is_refused_with_the_same_code(
+    trader: Client, changes: dict[str, Any], status: int, code: str
+) -> None:
+    add_orders("alpha", 1)
+    assert trader.get(ORDERS).status_code == 200
+    publish_licence("alpha", **changes)
+    problem(trader.get(ORDERS), status, code)
+    publish_licence("alpha")
+    assert trader.get(ORDERS).status_code == 200
+
+
+def test_a_capped_tenants_first_request_finds_its_lease_and_counts_once(trader: Client) -> None:
+    # A month that nobody else counts in: the tenant's clock is half a day ahead of everybody's.
+    publish_licence("alpha", api_calls_per_month_cap=100, billing_time_zone="Pacific/Kiritimati")
+    with redis.Redis.from_url(Configuration.from_environment().redis_url) as server:
+        server.delete("nothing", *server.keys("tradsys:quota:alpha:*"))
+        began, deadline = time.time_ns(), time.monotonic() + 5
+        assert [trader.get(ORDERS).status_code for _ in range(3)] == [200] * 3
+
+        def counted() -> list[CallUsage]:
+            events = [decode(fields[EVENT_FIELD]) for _, fields in server.xrange(STREAM)]
+            return [each for each in events if each.time >= began]
+
+        while len(events := counted()) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    assert [(each.tenant, each.operation, each.door, each.success) for each in events] == [
+        ("alpha", "rest/OrdersView", "rest", True)
+    ] * 3
+    assert len({each.event_id for each in events}) == 3

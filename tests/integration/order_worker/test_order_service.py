@@ -156,7 +156,7 @@ def test_a_refused_order_is_a_row_with_its_rule_and_figures(platform: Platform, 
         wait_for(lambda: tables.execute(query, [order.client_order_id]).fetchone(), what="the row")
         row = tables.execute(query, [order.client_order_id]).fetchone()
     assert row is not None
-    assert (row["state"], row["denied_code"], row["door"], row["order_id"]) == ("DENIED", "INSUFFICIENT_BUYING_POWER", "rest", None)
+    assert (row["state"], row["denied_code"], row["door"], row["order_id"]) == ("DENIED", "INSUFFICIENT_BUYING_POWER", "grpc", None)
     assert row["denied_figures"] == refused.value.figures
 
 
@@ -203,7 +203,7 @@ def test_a_viewer_may_not_place_and_an_account_outside_the_token_does_not_exist(
     viewer = OrderGateway(platform.order_worker, token(platform, role="viewer"), door="rest")
     with pytest.raises(OrderRefused) as refused:
         viewer.place(limit_order(pb.BUY, 1))
-    assert refused.value.code == "ROLE_NOT_PERMITTED"
+    assert refused.value.code == "METHOD_NOT_PERMITTED"
     narrow = OrderGateway(platform.order_worker, token(platform, accounts=("COR-002",)), door="rest")
     with pytest.raises(OrderRefused) as refused:
         narrow.place(limit_order(pb.BUY, 1))

@@ -123,7 +123,7 @@ def test_a_newer_document_keeps_the_lease_while_the_cap_is_the_same() -> None:
 
 
 def test_a_block_is_a_hundredth_of_the_cap_within_bounds() -> None:
-    assert [block_of(cap) for cap in (0, 1, 99, 10_000, 10**9)] == [1, 1, 1, 100, 1_000]
+    assert [block_of(cap) for cap in (0, 1, 99, 10_000, 10**9)] == [20, 20, 20, 100, 1_000]
 
 
 def test_a_billing_month_begins_at_local_midnight() -> None:

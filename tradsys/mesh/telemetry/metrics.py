@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from tradsys.mesh.config.schema import MetricsConfig
 from tradsys.mesh.telemetry.instruments import (
     OTHER,
+    Count,
     Counter,
     Distribution,
     Gauge,
@@ -185,6 +186,10 @@ class Metrics:
     def license_validation(self, result: str, count: int = 1) -> None:
         """`result` is ``OK`` or the refusal's code."""
         self._license_validations.child(result).add(count)
+
+    def license_validations(self, result: str) -> Count:
+        """To be kept by the caller and counted up without a look-up."""
+        return self._license_validations.child(result)
 
     def license_violation(self, tenant: str, code: str, count: int = 1) -> None:
         self._license_violations.child(tenant, code).add(count)

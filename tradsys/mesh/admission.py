@@ -1,0 +1,166 @@
+"""Whether a call may reach its service: identity → tenant → authorisation → licence. No I/O; the interceptor is its shell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from tradsys.mesh.calls import Call, CallIdentity
+from tradsys.mesh.refusals import CallRefusal, CallRefused
+from tradsys.mesh.service import LicenseGate, MethodRule
+from tradsys.mesh.tokens import ALL_ACCOUNTS, Claims, TokenRefused, TokenRevoked, TokenVerifier
+from tradsys.mesh.trust.identity import Peer, tenant_matches
+
+BEARER = "bearer"
+AUTHORIZATION = "authorization"
+TENANT_METADATA = "tradsys-tenant"
+DOOR_METADATA = "tradsys-door"
+TRACEPARENT = "traceparent"
+PROGRAMS_DOOR = "grpc"
+STREAM_DOOR = "grpc-stream"
+DOORS_OF_PEOPLE = frozenset({"rest", "page", "command"})
+"""Said by the platform's own services in the metadata ``tradsys-door``; from anybody else they are not believed."""
+METERED_DOORS = frozenset({PROGRAMS_DOOR, STREAM_DOOR})
+"""Doors whose calls count here; REST counts its own requests, and pages and commands are no API calls."""
+
+
+KNOWN_TOKENS = 10_000
+
+
+class Permits(Protocol):
+    """The authorisation table; whatever it does not name is denied."""
+
+    def __call__(self, method: str, identity: CallIdentity) -> bool: ...
+
+
+class MethodPlan:
+    """A method with the path that its metrics, usage and table rows are filed under."""
+
+    __slots__ = ("checked", "door", "path", "rule", "service")
+
+    def __init__(self, service: str, rule: MethodRule) -> None:
+        self.service = service
+        self.rule = rule
+        self.path = f"{service}/{rule.name}"
+        self.door = STREAM_DOOR if rule.streaming else PROGRAMS_DOOR
+        self.checked = rule.licensed and not rule.checked_per_order
+        """Whether the licence is checked here."""
+
+
+class Admitted(NamedTuple):
+    call: Call
+    claims: Claims | None
+    meter: str
+    """What the call counts; empty: nothing."""
+
+
+class _Known(NamedTuple):
+    """A token that was verified before, with what it says."""
+
+    token: str
+    claims: Claims
+    identity: CallIdentity
+
+
+class Admission:
+    """`peer_of` reads a connection's verified certificate (``context.auth_context()``); `now` gives nanoseconds UTC."""
+
+    def __init__(
+        self,
+        *,
+        tokens: TokenVerifier,
+        peer_of: Callable[[Mapping[str, Any]], Peer],
+        permits: Permits,
+        gate: LicenseGate,
+        now: Callable[[], int],
+    ) -> None:
+        self._tokens = tokens
+        self._peer_of = peer_of
+        self._permits = permits
+        self._gate = gate
+        self._now = now
+        self._known: dict[tuple[str, str], _Known] = {}
+        """(authorization, calling service) → what it stands for. Expiry and revocation are looked at every time."""
+
+    def admit(self, plan: MethodPlan, metadata: Mapping[str, Any], auth_context: Mapping[str, Any]) -> Admitted:
+        """The call with its identity. Raises CallRefused; nothing has been counted then."""
+        now = self._now()
+        identity, claims = self._identify(metadata, self._peer_of(auth_context), now)
+        rule = plan.rule
+        if not rule.public and not self._permits(plan.path, identity):
+            if not identity.role and not identity.service:
+                raise CallRefused(CallRefusal.UNAUTHENTICATED, problem="no bearer token in the metadata")
+            caller = identity.role or f"service {identity.service}"
+            raise CallRefused(CallRefusal.METHOD_NOT_PERMITTED, method=plan.path, role=caller)
+        door = plan.door
+        if identity.service:
+            asked = metadata.get(DOOR_METADATA)
+            if asked in DOORS_OF_PEOPLE:
+                door = str(asked)
+        tenant = identity.tenant
+        meter = rule.meter if tenant and door in METERED_DOORS else ""
+        if tenant and plan.checked:
+            refusal = self._gate.check(tenant, rule.features, meter, now)
+            if refusal is not None:
+                raise CallRefused(refusal, tenant=tenant, **_needed(rule))
+        return Admitted(Call(identity=identity, method=plan.path, door=door, began_at=now), claims, meter)
+
+    def still(self, plan: MethodPlan, call: Call, claims: Claims | None) -> CallRefusal | None:
+        """What stands against an open stream now, though it was admitted; None: it may go on."""
+        if claims is not None and self._tokens.is_revoked(claims):
+            return CallRefusal.TOKEN_REVOKED
+        if not plan.rule.public and not self._permits(plan.path, call.identity):
+            return CallRefusal.METHOD_NOT_PERMITTED
+        if plan.rule.licensed and call.identity.tenant:
+            return self._gate.check(call.identity.tenant, plan.rule.features, "", self._now())
+        return None
+
+    def _identify(self, metadata: Mapping[str, Any], peer: Peer, now: int) -> tuple[CallIdentity, Claims | None]:
+        presented = metadata.get(AUTHORIZATION)
+        if presented is None:
+            return CallIdentity(service=peer.service), None
+        known = self._known.get((presented, peer.service))
+        try:
+            if known is None:
+                known = self._read(str(presented), peer.service, now)
+            else:
+                self._tokens.verify(known.token, now=now)
+        except TokenRevoked as error:
+            self._known.pop((presented, peer.service), None)
+            raise CallRefused(CallRefusal.TOKEN_REVOKED, problem=str(error)) from error
+        except TokenRefused as error:
+            self._known.pop((presented, peer.service), None)
+            raise CallRefused(CallRefusal.UNAUTHENTICATED, problem=str(error)) from error
+        tenant = known.identity.tenant
+        # Neither side learns the other's name: the caller may hold a stolen token.
+        if not tenant_matches(peer, tenant):
+            raise CallRefused(CallRefusal.TENANT_MISMATCH, compared="token and certificate")
+        named = metadata.get(TENANT_METADATA)
+        if named and named != tenant:
+            raise CallRefused(CallRefusal.TENANT_MISMATCH, compared="token and metadata")
+        return known.identity, known.claims
+
+    def _read(self, presented: str, service: str, now: int) -> _Known:
+        scheme, _, token = presented.partition(" ")
+        if scheme.lower() != BEARER or not token:
+            raise TokenRefused("no bearer token in the metadata")
+        token = token.strip()
+        claims = self._tokens.verify(token, now=now)
+        identity = CallIdentity(
+            tenant=claims.tenant,
+            subject=claims.subject,
+            role=claims.role,
+            accounts=None if ALL_ACCOUNTS in claims.accounts else claims.accounts,
+            service=service,
+            token_id=claims.token_id,
+            issued_at=claims.issued_at,
+            expires_at=claims.expires_at,
+        )
+        if len(self._known) >= KNOWN_TOKENS:
+            self._known.clear()
+        found = self._known[presented, service] = _Known(token, claims, identity)
+        return found
+
+
+def _needed(rule: MethodRule) -> dict[str, str]:
+    return {"features": ", ".join(rule.features)} if rule.features else {}
