@@ -7,8 +7,7 @@ import grpc
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused, from_rpc_error
 from trading_workers.strategies.strategy_run import Place
 from tradsys.mesh.channels.channels import MeshChannels
-from tradsys.mesh.handlers import CallRefused
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.resilience.deadlines import DeadlinePassed
 from tradsys.v1 import orders_pb2
 
