@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import time
 import urllib.error
@@ -16,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tradsys.configuration import REPOSITORY, Configuration
-from tradsys.mesh.config.reading import load_mesh_config
+from tradsys.mesh.config.reading import load_mesh_config, parse_mesh_config
 from tradsys.mesh.telemetry.metrics import METRICS
 from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry, start_telemetry, telemetry_of
 from tradsys.mesh.telemetry.span_file import read_spans
@@ -134,3 +135,10 @@ def test_a_server_answers_many_at_once(configuration: Configuration) -> None:
         return len(texts)
 
     assert run_with_telemetry("relay", configuration, main) == 8
+
+
+def test_the_collectors_example_of_the_documentation_is_valid() -> None:
+    text = (REPOSITORY / "deploy" / "mesh.yaml").read_text()
+    [example] = re.findall(r"^```yaml\n(tracing:\n.*?)^```", (REPOSITORY / "docs" / "observability.md").read_text(), re.M | re.S)
+    changed = re.sub(r"^tracing:\n(?:  .*\n)+", example, text, flags=re.M)
+    assert parse_mesh_config(changed, Path("mesh.yaml")).tracing.exporter == "otlp"

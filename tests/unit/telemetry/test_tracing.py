@@ -34,6 +34,7 @@ def tracing(tmp_path: Path) -> Iterator[Tracing]:
 def config(**changes: Any) -> TracingConfig:
     fields: dict[str, Any] = {
         "enabled": True, "sample_ratio": 1.0, "exporter": "file", "otlp_endpoint": "", "otlp_insecure": True, "file_megabytes": 1,
+        "traces_per_second": 1_000,
     }  # fmt: skip
     return TracingConfig(**{**fields, **changes})
 
@@ -83,6 +84,28 @@ def test_nothing_begins_when_tracing_is_off_and_the_ratio_decides_otherwise(tmp_
     assert 120 < begun < 280
     tracing.close()
     assert tracing.begin("after the end", parent=LINK) is None
+
+
+def test_a_burst_is_traced_in_part_and_what_has_begun_is_finished(tmp_path: Path) -> None:
+    now = 0
+    tracing = Tracing(steady=lambda: now)
+    tracing.configure("worker-1", config(traces_per_second=3), namespace="default", var=tmp_path)
+
+    def begun(**how: Any) -> int:
+        return sum(tracing.begin("x", **how) is not None for _ in range(10))
+
+    assert begun() == 3
+    assert begun(parent=LINK, server=True) == 0, "joining a caller's trace counts as well"
+    assert begun(parent=LINK) == 10, "a trace that was let in gets all of its spans"
+    now += 1_000_000_000 // 3 + 1
+    assert begun(parent=LINK, server=True) == 1
+    now += 60_000_000_000
+    assert begun() == 3, "no more than a second's worth is saved up"
+    now += 60_000_000_000
+    tracing.configure("worker-1", config(traces_per_second=3, sample_ratio=0.0), namespace="default", var=tmp_path)
+    assert begun() == 0
+    assert begun(parent=LINK, server=True) == 3, "what the ratio left out used nothing up"
+    tracing.close()
 
 
 def test_a_failed_span_says_so_and_later_notes_count(tracing: Tracing, tmp_path: Path) -> None:

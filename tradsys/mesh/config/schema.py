@@ -66,6 +66,8 @@ class AuthzConfig(Section, frozen=True):
 class TracingConfig(Section, frozen=True):
     enabled: bool
     sample_ratio: Annotated[float, Meta(ge=0, le=1)]
+    traces_per_second: Annotated[int, Meta(ge=1, le=100_000)]
+    """Traces that one process begins or joins in a second at most, whatever the ratio: a burst of orders is not slowed by spans."""
     exporter: Literal["file", "otlp"]
     otlp_endpoint: Annotated[str, Meta(max_length=200)]
     otlp_insecure: bool

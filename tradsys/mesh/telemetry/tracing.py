@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -29,6 +30,7 @@ AttributeValue = str | int | float | bool
 
 FOLDER = "traces"
 """Below the data folder: one file of spans per process."""
+NS_PER_SECOND = 1_000_000_000
 EXPORT_EVERY_MS = 500
 LARGEST_QUEUE = 8_192
 LARGEST_EXPORT = 512
@@ -66,10 +68,12 @@ class Span:
 
 
 class Tracing:
-    """Off until `configure`. On hot paths look at `enabled` first."""
+    """Off until `configure`. On hot paths look at `enabled` first. `steady` gives nanoseconds of a clock that never goes back."""
 
-    def __init__(self) -> None:
+    def __init__(self, steady: Callable[[], int] = time.monotonic_ns) -> None:
         self.enabled = False
+        self._steady = steady
+        self._entries = _EntryLimit(0, 0)
         self._provider: TracerProvider | None = None
         self._tracer: SdkTracer | None = None
 
@@ -78,10 +82,19 @@ class Tracing:
         self.close()
         if not config.enabled:
             return
-        self.use_exporter(process, _exporter(process, config, var), namespace=namespace, sample_ratio=config.sample_ratio)
+        self.use_exporter(
+            process,
+            _exporter(process, config, var),
+            namespace=namespace,
+            sample_ratio=config.sample_ratio,
+            traces_per_second=config.traces_per_second,
+        )
 
-    def use_exporter(self, process: str, exporter: SpanExporter, *, namespace: str, sample_ratio: float = 1.0) -> None:
+    def use_exporter(
+        self, process: str, exporter: SpanExporter, *, namespace: str, sample_ratio: float = 1.0, traces_per_second: int = 1_000_000
+    ) -> None:
         """Begin to record, for an exporter that exists already."""
+        self._entries = _EntryLimit(traces_per_second, self._steady())
         resource = Resource({"service.name": process, "service.version": VERSION, "service.namespace": namespace})
         provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(sample_ratio)), resource=resource, shutdown_on_exit=False)
         provider.add_span_processor(
@@ -105,10 +118,11 @@ class Tracing:
         start: int | None = None,
         server: bool = False,
     ) -> Span | None:
-        """A span below `parent`, or of a new trace; None when tracing is off or the trace is not sampled.
+        """A span below `parent`, or of a new trace; None when tracing is off, the trace is not sampled, or too many have begun.
 
         `parent` is a traceparent or a link; a text that is neither counts as none, as W3C asks. `start` in nanoseconds UTC.
-        `server` says that the span answers a call from outside the process.
+        `server` says that the span answers a call from outside the process: of these, and of new traces, the configuration
+        allows so many a second.
         """
         tracer = self._tracer
         if tracer is None:
@@ -125,6 +139,9 @@ class Tracing:
                     return None
                 known = SpanContext(int(trace, 16), int(span, 16), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
                 context = set_span_in_context(NonRecordingSpan(known))
+        enters = server or not context
+        if enters and not self._entries.allows(self._steady()):
+            return None
         begun = tracer.start_span(
             name,
             context=context,
@@ -132,7 +149,11 @@ class Tracing:
             attributes=attributes,
             start_time=start,
         )
-        return Span(begun) if begun.is_recording() else None
+        if not begun.is_recording():
+            return None
+        if enters:
+            self._entries.take()
+        return Span(begun)
 
     def flush(self) -> None:
         """Hand over what has ended; for tests and short commands."""
@@ -144,6 +165,25 @@ class Tracing:
         provider, self._provider, self._tracer, self.enabled = self._provider, None, None, False
         if provider is not None:
             provider.shutdown()
+
+
+class _EntryLimit:
+    """At most `per_second` are taken in each second; a second of them may have been saved up. Two threads may share the last one."""
+
+    __slots__ = ("_at", "_left", "_per_second")
+
+    def __init__(self, per_second: int, now: int) -> None:
+        self._per_second = per_second
+        self._left = float(per_second)
+        self._at = now
+
+    def allows(self, now: int) -> bool:
+        self._left = min(self._left + (now - self._at) * self._per_second / NS_PER_SECOND, float(self._per_second))
+        self._at = now
+        return self._left >= 1
+
+    def take(self) -> None:
+        self._left -= 1
 
 
 def is_traced(link: str) -> bool:
