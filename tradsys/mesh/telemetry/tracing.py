@@ -168,7 +168,7 @@ class Tracing:
 
 
 class _EntryLimit:
-    """At most `per_second` are taken in each second; a second of them may have been saved up. Two threads may share the last one."""
+    """At most `per_second` are taken in each second; a second of them may be saved up. Two threads may share the last one."""
 
     __slots__ = ("_at", "_left", "_per_second")
 
