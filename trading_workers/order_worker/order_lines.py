@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from exchanges.fix.application import Application
@@ -20,8 +22,10 @@ from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import Frame
 from trading_workers.journal.records import AnyPayload, CancelRejected, Execution, FixReceived, decode, encode
 from trading_workers.journal.segments import JournalError
+from trading_workers.order_messages import NEW_ORDER_SINGLE
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.journal_store import JournalStore
+from trading_workers.order_worker.line_breaker import LineBreaker
 from trading_workers.order_worker.order_spans import measure_reports
 from trading_workers.order_worker.venue_messages import (
     CL_ORD_ID,
@@ -35,11 +39,16 @@ from trading_workers.order_worker.venue_messages import (
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import FixIntent, OrderReport, VenueCancelReject, VenueReport
 from tradsys.configuration import Address
+from tradsys.mesh.resilience.breakers import Breakers
 from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("trading_workers.lines")
 
 HEARTBEAT_SECONDS = 10
+CHECK_SECONDS = 0.05
+"""Between two looks for orders that the venue has not answered."""
+NO_LIMIT_MS = 10**12
+"""Where breakers are off no answer is too late."""
 
 
 class _Inbound(NamedTuple):
@@ -49,10 +58,11 @@ class _Inbound(NamedTuple):
 
 
 class PreparedFrames(NamedTuple):
-    """Messages of one line with their numbers, not yet in the journal."""
+    """Messages of one line with their numbers, not yet in the journal, and the new orders among them."""
 
     line: str
     frames: list[Frame]
+    orders: list[int]
 
 
 def line_name(exchange: str) -> str:
@@ -77,7 +87,10 @@ class OrderLines(Application):
         journal: WorkerJournal,
         clock: Clock,
         on_report: Callable[[OrderReport, int], None],
+        breakers: Breakers,
+        steady: Callable[[], int] = time.monotonic_ns,
     ) -> None:
+        """The breaker of a line is ``exchange:<CODE>``. `steady` gives nanoseconds of a clock that never steps."""
         self._path = path
         self._journal = journal
         self._clock = clock
@@ -86,6 +99,8 @@ class OrderLines(Application):
         self._names: dict[Session, str] = {}
         self.stores: dict[str, JournalStore] = {}
         self.initiators: dict[str, Initiator] = {}
+        self.breakers: dict[str, LineBreaker] = {}
+        self._stopping = False
         self.counts: Counter[str] = Counter()
         """Reports that changed nothing, by why."""
         for exchange, address in venues.items():
@@ -97,19 +112,42 @@ class OrderLines(Application):
                 heartbeat_seconds=HEARTBEAT_SECONDS,
             )
             store = JournalStore(name, journal.append_durably, journal.read_from)
-            initiator = Initiator(config, self, store, clock)
+            self.breakers[name] = guard = self._guard(exchange, name, breakers, steady)
+            initiator = Initiator(
+                config, self, store, clock, may_connect=guard.may_connect, on_attempt_failed=partial(self._attempt_failed, name)
+            )
             self.stores[name] = store
             self.initiators[name] = initiator
             self._names[initiator.session] = name
+
+    def _guard(self, exchange: str, line: str, breakers: Breakers, steady: Callable[[], int]) -> LineBreaker:
+        name = f"exchange:{exchange}"
+        settings = breakers.settings(name)
+
+        def set_up(up: bool) -> None:
+            self._path.set_line(line, up=up)
+            METRICS.pool_usage(name, int(up), 1)
+            log.log(logging.INFO if up else logging.WARNING, "%s takes %s orders", line, "new" if up else "no new")
+
+        slow_call_ms = NO_LIMIT_MS if settings is None else settings.slow_call_ms
+        return LineBreaker(breakers.of(name), slow_call_ms=slow_call_ms, steady=steady, set_up=set_up)
 
     async def run(self) -> None:
         """Keep every line connected until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for initiator in self.initiators.values():
                 tasks.create_task(initiator.run())
+            tasks.create_task(self._look_for_unanswered())
+
+    async def _look_for_unanswered(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            for breaker in self.breakers.values():
+                breaker.check()
 
     async def stop(self) -> None:
         """Log out in order."""
+        self._stopping = True
         await asyncio.gather(*[initiator.stop() for initiator in self.initiators.values()])
 
     # Outbound
@@ -120,37 +158,46 @@ class OrderLines(Application):
         for intent in intents:
             by_line.setdefault(intent.line, []).append(intent)
         return [
-            PreparedFrames(line, self.initiators[line].prepare([(each.msg_type, each.fields) for each in found]))
+            PreparedFrames(
+                line,
+                self.initiators[line].prepare([(each.msg_type, each.fields) for each in found]),
+                [each.order_id for each in found if each.msg_type == NEW_ORDER_SINGLE],
+            )
             for line, found in by_line.items()
         ]
 
     def records_of(self, prepared: Sequence[PreparedFrames]) -> list[tuple[int, bytes]]:
-        return [encode(record) for line, frames in prepared for record in self.stores[line].records_of(frames)]
+        return [encode(record) for line, frames, _ in prepared for record in self.stores[line].records_of(frames)]
 
     def written(self, prepared: Sequence[PreparedFrames], first_sequence: int) -> None:
         """The records of `prepared` are in the journal from `first_sequence` on."""
-        for line, frames in prepared:
+        for line, frames, _ in prepared:
             self.stores[line].written(frames, first_sequence)
             first_sequence += len(frames)
 
     def transmit(self, prepared: Sequence[PreparedFrames]) -> None:
         """Write the messages to the sockets; a line that went down meanwhile sends them after its next logon."""
-        for line, frames in prepared:
+        for line, frames, orders in prepared:
             self.initiators[line].transmit(frames)
+            self.breakers[line].sent(orders)
 
     # Application
 
     def on_logon(self, session: Session) -> None:
         line = self._names[session]
-        self._path.set_line(line, up=True)
+        self.breakers[line].logged_on()
         METRICS.exchange_connections(exchange_of(line), line).set(1)
 
     def on_logout(self, session: Session) -> None:
         line = self._names[session]
-        self._path.set_line(line, up=False)
+        self.breakers[line].logged_out(wanted=self._stopping)
         METRICS.exchange_connections(exchange_of(line), line).set(0)
         METRICS.exchange_error(exchange_of(line), "line_down")
         self._flush()
+
+    def _attempt_failed(self, line: str) -> None:
+        self.breakers[line].attempt_failed()
+        METRICS.exchange_error(exchange_of(line), "not_connected")
 
     def on_application_message(self, session: Session, message: Message) -> None:
         line = self._names[session]
@@ -205,6 +252,8 @@ class OrderLines(Application):
             log.error("a venue's report was not applied: %s", text)
         if prepared.anomalies:
             METRICS.exchange_error(exchange_of(inbound[0].line), "report_not_applied", len(prepared.anomalies))
+        # One batch is what one line has read.
+        self.breakers[inbound[0].line].answered(report.order_id for report in prepared.reports)
         for report, place in zip(prepared.reports, _report_places(prepared.records), strict=True):
             self._on_report(report, first + place)
         measure_reports(self._path.state.store, prepared.reports, read=now, written=self._clock.now())

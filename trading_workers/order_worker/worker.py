@@ -30,6 +30,7 @@ from trading_workers.snapshot.documents import PlatformDocument
 from trading_workers.snapshot.loader import SnapshotLoader
 from trading_workers.snapshot.signing import AnyDocument
 from tradsys.configuration import Address, Configuration
+from tradsys.mesh.resilience.breakers import Breakers
 from tradsys.mesh.service import SERVING, Health, HealthStatus
 from tradsys.mesh.tokens import load_verification_key
 
@@ -70,6 +71,7 @@ class Worker:
         number = worker_number(name)
         self._mesh = MeshProcess(name, configuration, now=self._clock.now)
         folder = configuration.var / name
+        self._breakers = Breakers(self._mesh.mesh.circuit_breaker)
         self._path = OrderPath(name, number)
         self._journal, lines_of = self._open_journal(folder / "journal", policy)
         self._lines = OrderLines(
@@ -79,6 +81,7 @@ class Worker:
             journal=self._journal,
             clock=self._clock,
             on_report=self._report,
+            breakers=self._breakers,
         )
         self._recover(lines_of)
         self._loader = SnapshotLoader(
@@ -147,6 +150,7 @@ class Worker:
             resources={"journal": self._journal_health, "lines": self._lines_health},
             revisions=lambda: self._loader.revisions,
             lag_ms=lambda: self._loader.lag_ms,
+            breakers=self._breakers.states,
         )
         # What was loaded at the start lives as long as the process: the collector need not walk it again and again.
         gc.collect()

@@ -18,6 +18,7 @@ from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
+from tests.mesh_documents import mesh_config
 from trading_workers.journal.recovery import recover
 from trading_workers.journal.writer import JournalWriter
 from trading_workers.order_path import OrderPath
@@ -27,6 +28,7 @@ from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import Answer, Caller, NewOrder, OrderReport, OrderState, OrderType, Side, TimeInForce
 from trading_workers.snapshot.documents import Verdict
 from tradsys.configuration import Address
+from tradsys.mesh.resilience.breakers import Breakers
 from tradsys.mesh.telemetry.metrics import METRICS
 from tradsys.mesh.telemetry.span_file import SpanFile, read_spans
 from tradsys.mesh.telemetry.tracing import TRACING
@@ -59,7 +61,7 @@ class Venue(Application):
 class Desk:
     """A worker's inside without its doors."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, breakers: Breakers | None = None) -> None:
         clock, now = SystemClock(), time.time_ns()
         self.path = OrderPath("worker-1", 1)
         document = platform(now)
@@ -78,6 +80,7 @@ class Desk:
             journal=journal,
             clock=clock,
             on_report=lambda report, sequence: self.reports.append(report),
+            breakers=breakers or Breakers(mesh_config().circuit_breaker),
         )
         self.commit = GroupCommit(self.path, journal, self.lines, clock.now)
         self._journal = journal
