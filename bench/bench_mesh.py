@@ -16,6 +16,8 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +26,26 @@ import grpc
 import uvloop
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench import tracing_cost
+from bench.bench_order_checks import ACCOUNTS
+from bench.mesh_workers import START_SECONDS, Workers, running
 from licensing.licence_check import LicenceCheck
 from tradsys.mesh.admission import Admission
+from tradsys.mesh.balancing import by_affinity
 from tradsys.mesh.calls import CallIdentity
+from tradsys.mesh.channels.channels import MeshChannels
+from tradsys.mesh.channels.course import CallRefused
 from tradsys.mesh.grpc_server import new_server
 from tradsys.mesh.interceptor import CallInterceptor
+from tradsys.mesh.registry.fallback import configured_instances
+from tradsys.mesh.registry.local_copy import Registry
+from tradsys.mesh.registry.watcher import RegistryWatcher
 from tradsys.mesh.service import TRADER, MethodRule
 from tradsys.mesh.tokens import TokenVerifier, issue
+from tradsys.mesh.trust.certificates import renew_certificates
 from tradsys.mesh.trust.identity import Peer
 from tradsys.mesh.usage import UsageRecorder
+from tradsys.v1 import orders_pb2
 
 SERVICE = "bench.v1.Echo"
 METHOD = f"/{SERVICE}/Say"
@@ -180,13 +193,123 @@ def interceptor_us(calls: int = 4_000) -> dict[str, float]:
     }
 
 
+ORDER_SERVICE = "tradsys.v1.OrderService"
+LIST = f"/{ORDER_SERVICE}/ListOpenOrders"
+
+
+@asynccontextmanager
+async def channels_to(workers: Workers) -> AsyncIterator[tuple[MeshChannels, Registry]]:
+    """Calls by service name, as the platform's own services make them."""
+    registry = Registry(configured_instances(workers.configuration))
+    watcher = RegistryWatcher(workers.configuration.redis_url, workers.mesh, registry)
+    channels = MeshChannels(registry, workers.mesh, workers.trust())
+    tasks = [asyncio.create_task(watcher.run()), asyncio.create_task(channels.run())]
+    await all_serving(workers, registry)
+    try:
+        yield channels, registry
+    finally:
+        await channels.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def all_serving(workers: Workers, registry: Registry) -> None:
+    """Until every worker has a lease of its present start and serves orders. Raises RuntimeError with their logs."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        serving = {
+            each.instance.split("-")[2] for each in registry.of(ORDER_SERVICE) if registry.read and each.serves(ORDER_SERVICE)
+        }
+        if serving >= {str(process.pid) for process in workers.processes.values()}:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError("the workers did not come up:\n" + "\n".join(map(workers.log, workers.processes)))
+        await asyncio.sleep(0.05)
+
+
+async def _failover(workers: Workers, rounds: int) -> list[float]:
+    """Milliseconds from each kill -9 of one of two workers to the first success on the other, for an account of the killed one."""
+    found = []
+    metadata = (("authorization", f"Bearer {workers.token()}"),)
+    async with channels_to(workers) as (channels, registry):
+
+        async def ask(account: str) -> None:
+            request = orders_pb2.ListOpenOrdersRequest(account=account)
+            await channels.call(
+                LIST,
+                request,
+                response=orders_pb2.ListOpenOrdersResponse.FromString,
+                affinity=f"nile/{account}",
+                metadata=metadata,
+                idempotent=True,
+            )
+
+        for _ in range(rounds):
+            for name, process in list(workers.processes.items()):
+                account = next(each for each in ACCOUNTS if by_affinity(list(workers.processes), f"nile/{each}")[0] == name)
+                await ask(account)
+                process.kill()
+                began = time.perf_counter_ns()
+                while True:
+                    try:
+                        await ask(account)
+                        break
+                    except (grpc.aio.AioRpcError, CallRefused):
+                        await asyncio.sleep(0.001)
+                found.append((time.perf_counter_ns() - began) / 1e6)
+                process.wait()
+                workers.start(name)
+                await all_serving(workers, registry)
+    return found
+
+
+async def _rotation(workers: Workers, swaps: int) -> dict[str, int]:
+    """Calls under way while every certificate is swapped `swaps` times."""
+    metadata = (("authorization", f"Bearer {workers.token()}"),)
+    done = asyncio.Event()
+    counts = {"rotate_calls": 0, "rotate_failed_calls": 0, "rotations": 0}
+    async with channels_to(workers) as (channels, _):
+
+        async def load(number: int) -> None:
+            while not done.is_set():
+                request = orders_pb2.ListOpenOrdersRequest(account=ACCOUNTS[number])
+                try:
+                    # Not sent again by the channel: one failed attempt is a failed call.
+                    await channels.call(LIST, request, response=orders_pb2.ListOpenOrdersResponse.FromString, metadata=metadata)
+                except (grpc.aio.AioRpcError, CallRefused) as error:
+                    counts["rotate_failed_calls"] += 1
+                    print(f"failed: {error!r}"[:300])
+                counts["rotate_calls"] += 1
+
+        running = [asyncio.create_task(load(number)) for number in range(8)]
+        for _ in range(swaps):
+            await asyncio.sleep(1.5 * workers.mesh.mtls.reload_ms / 1000)
+            counts["rotations"] += bool(renew_certificates(workers.certificates, workers.mesh, time.time_ns(), everything=True))
+        await asyncio.sleep(1.5 * workers.mesh.mtls.reload_ms / 1000)
+        done.set()
+        await asyncio.gather(*running)
+    return counts
+
+
+def with_workers(rounds: int, swaps: int) -> dict[str, object]:
+    """Failover and rotation against two real order workers."""
+    with tempfile.TemporaryDirectory(prefix="tradsys-bench-") as folder, running(Path(folder), "worker-1", "worker-2") as workers:
+        times = sorted(asyncio.run(_failover(workers, rounds)))
+        counts = asyncio.run(_rotation(workers, swaps))
+    return {"failover_ms": round(times[-1]), "failover_median_ms": round(statistics.median(times)), "kills": len(times), **counts}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--calls", type=int, default=4_000)
+    parser.add_argument("--calls", type=int, default=4_000, help="to each of the two servicers")
+    parser.add_argument("--rounds", type=int, default=2, help="each kills both workers once")
+    parser.add_argument("--swaps", type=int, default=5, help="of every certificate")
     options = parser.parse_args()
-    result: dict[str, object] = {"bench": "mesh"}
-    result |= {"licence_check_ns": round(licence_check_ns())}
+    result: dict[str, object] = {"bench": "mesh", "licence_check_ns": round(licence_check_ns())}
     result |= interceptor_us(options.calls)
+    result |= with_workers(options.rounds, options.swaps)
+    result |= tracing_cost.measure()
     print(json.dumps(result))
 
 
