@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -100,7 +100,10 @@ class Backend:
 
 
 @asynccontextmanager
-async def backends(*processes: str, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[list[Backend]]:
+async def backends(
+    *processes: str, credentials: Callable[[str], grpc.ServerCredentials] | None = None
+) -> AsyncIterator[list[Backend]]:
+    """`credentials` makes a process's own; without it there is no TLS."""
     found, servers = [], []
     for process in processes:
         backend, server = Backend(process), grpc.aio.server(options=(("grpc.so_reuseport", 0),))
@@ -108,7 +111,7 @@ async def backends(*processes: str, credentials: grpc.ServerCredentials | None =
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         health_pb2_grpc.add_HealthServicer_to_server(backend.health, server)
         address = "127.0.0.1:0"
-        port = server.add_secure_port(address, credentials) if credentials is not None else server.add_insecure_port(address)
+        port = server.add_secure_port(address, credentials(process)) if credentials else server.add_insecure_port(address)
         await server.start()
         await backend.serves(True)
         backend.instance = an_instance(process, mesh_address=f"127.0.0.1:{await backend.door.open(port)}")

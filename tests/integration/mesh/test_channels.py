@@ -18,7 +18,7 @@ from tradsys.mesh.balancing import by_affinity
 from tradsys.mesh.calls import Call, CallIdentity, current_call
 from tradsys.mesh.channels.blocking import BlockingMeshChannels
 from tradsys.mesh.channels.channels import MeshChannels
-from tradsys.mesh.channels.course import CallRefused
+from tradsys.mesh.channels.course import CallNotSent
 from tradsys.mesh.config.schema import ServiceMeshConfig
 from tradsys.mesh.refusals import CallRefusal
 from tradsys.mesh.registry.local_copy import Registry
@@ -182,7 +182,7 @@ async def test_an_account_does_not_move_while_its_worker_has_a_lease(client_of: 
         [at_home] = [each for each in found if each.process == home]
         [other] = [each for each in found if each.process != home]
         at_home.door.lock()
-        with pytest.raises(CallRefused) as caught:
+        with pytest.raises(CallNotSent) as caught:
             await client.call(affinity="nile/A", stay=True, wait=0.1)
         assert caught.value.refusal is CallRefusal.DEPENDENCY_UNAVAILABLE
         assert other.calls == 0
@@ -195,7 +195,7 @@ async def test_nobody_there_is_refused_with_its_code_and_counted(client_of: Make
     labels = {"service": SERVICE, "reason": "DEPENDENCY_UNAVAILABLE"}
     before = METRICS.registry.get_sample_value("tradsys_calls_refused_total", labels) or 0
     async with client_of([], mesh_config()) as client:
-        with pytest.raises(CallRefused) as caught:
+        with pytest.raises(CallNotSent) as caught:
             await client.call(wait=0.05)
     assert caught.value.refusal is CallRefusal.DEPENDENCY_UNAVAILABLE
     assert METRICS.registry.get_sample_value("tradsys_calls_refused_total", labels) == before + 1
@@ -227,7 +227,7 @@ async def test_while_one_trial_is_under_way_everybody_else_is_refused_at_once(cl
         found[0].abort = grpc.StatusCode.INTERNAL
         with pytest.raises(grpc.RpcError):
             await client.call()
-        with pytest.raises(CallRefused) as caught:
+        with pytest.raises(CallNotSent) as caught:
             await client.call()
         assert caught.value.refusal is CallRefusal.BREAKER_OPEN
         assert found[0].calls == 1
@@ -235,7 +235,7 @@ async def test_while_one_trial_is_under_way_everybody_else_is_refused_at_once(cl
         found[0].abort, found[0].delay = None, 0.2
         trial = asyncio.create_task(client.call())
         await asyncio.sleep(0.1)
-        with pytest.raises(CallRefused) as caught:
+        with pytest.raises(CallNotSent) as caught:
             await client.call()
         assert caught.value.refusal is CallRefusal.BREAKER_OPEN
         assert await trial == "a:"
@@ -250,7 +250,7 @@ async def test_calls_to_one_instance_are_limited_and_the_wait_for_a_place_is_bou
         under_way = [asyncio.create_task(client.call()) for _ in range(2)]
         await asyncio.sleep(0.1)
         assert METRICS.registry.get_sample_value("tradsys_connection_pool_usage", {"pool": f"{SERVICE}/a"}) == 1
-        with pytest.raises(CallRefused) as caught:
+        with pytest.raises(CallNotSent) as caught:
             await client.call()
         assert caught.value.refusal is CallRefusal.POOL_EXHAUSTED
         assert found[0].calls == 3

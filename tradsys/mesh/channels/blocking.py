@@ -31,6 +31,7 @@ from tradsys.mesh.registry.instance import Instance
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.resilience.breakers import Breakers
 from tradsys.mesh.resilience.pool import ChannelSet, PooledChannel, PoolExhausted, ThreadPlaces
+from tradsys.mesh.trust.credentials import channel_options
 
 Answer = TypeVar("Answer")
 PROOF_NS = NS_PER_SECOND
@@ -46,14 +47,16 @@ class _Link:
         pool = config.connection_pool
         self.places = ThreadPlaces(f"{service}/{instance.process}", pool.max_calls_per_instance)
         self.channels: ChannelSet[Any] = ChannelSet(
-            pool.channels_per_instance, lambda: _channel(instance.mesh_address, trust), channel_version(trust)
+            pool.channels_per_instance, lambda: _channel(instance, config, trust), channel_version(trust)
         )
 
 
-def _channel(address: str, trust: Trust | None) -> Any:
+def _channel(instance: Instance, config: ServiceMeshConfig, trust: Trust | None) -> Any:
     if trust is None:
-        return grpc.insecure_channel(address, options=CHANNEL_OPTIONS)
-    return grpc.secure_channel(address, trust.credentials(), options=CHANNEL_OPTIONS)
+        return grpc.insecure_channel(instance.mesh_address, options=CHANNEL_OPTIONS)
+    # The name in the certificate is the process's: another service that took its address is not talked to.
+    options = (*CHANNEL_OPTIONS, *channel_options(instance.process, config))
+    return grpc.secure_channel(instance.mesh_address, trust.credentials(), options=options)
 
 
 class BlockingMeshChannels:

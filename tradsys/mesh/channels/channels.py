@@ -37,6 +37,7 @@ from tradsys.mesh.registry.instance import Instance
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.resilience.breakers import Breakers
 from tradsys.mesh.resilience.pool import AsyncPlaces, ChannelSet, PoolExhausted
+from tradsys.mesh.trust.credentials import channel_options
 
 log = logging.getLogger("tradsys.channels")
 aio: Any = grpc.aio  # its published type stubs lack the optional arguments
@@ -53,14 +54,16 @@ class _Link:
         pool = config.connection_pool
         self.places = AsyncPlaces(f"{service}/{instance.process}", pool.max_calls_per_instance)
         self.channels: ChannelSet[Any] = ChannelSet(
-            pool.channels_per_instance, lambda: _channel(instance.mesh_address, trust), channel_version(trust)
+            pool.channels_per_instance, lambda: _channel(instance, config, trust), channel_version(trust)
         )
 
 
-def _channel(address: str, trust: Trust | None) -> Any:
+def _channel(instance: Instance, config: ServiceMeshConfig, trust: Trust | None) -> Any:
     if trust is None:
-        return aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-    return aio.secure_channel(address, trust.credentials(), options=CHANNEL_OPTIONS)
+        return aio.insecure_channel(instance.mesh_address, options=CHANNEL_OPTIONS)
+    # The name in the certificate is the process's: another service that took its address is not talked to.
+    options = (*CHANNEL_OPTIONS, *channel_options(instance.process, config))
+    return aio.secure_channel(instance.mesh_address, trust.credentials(), options=options)
 
 
 class MeshChannels:
@@ -110,7 +113,7 @@ class MeshChannels:
         until an instance is reached. `affinity` is the account of an account-affine service; with `stay` it is called on its own
         process or not at all. A call that is not `idempotent` is sent once, whatever happens then.
 
-        Raises CallRefused (nothing was sent), DeadlinePassed (nothing was sent, or not again), grpc.aio.AioRpcError.
+        Raises CallNotSent (nothing was sent), DeadlinePassed (nothing was sent, or not again), grpc.aio.AioRpcError.
         """
         service = service_of_method(path)
         if timeout is None:

@@ -6,14 +6,14 @@ something may have been sent, only an idempotent call goes out a second time, wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import grpc
 
 from tradsys.mesh.balancing import Balancers
 from tradsys.mesh.channels.outcomes import Outcome, outcome_of
 from tradsys.mesh.config.schema import ServiceMeshConfig
-from tradsys.mesh.refusals import CallRefusal
+from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.registry.instance import Instance
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.resilience.backoff import backoff_seconds
@@ -31,16 +31,16 @@ CONNECT_SECONDS = 0.5
 """An instance that cannot be reached within it is passed over for another."""
 
 
-class CallRefused(Exception):
-    """The call was not made. ``refusal`` says why; nothing was sent."""
+class CallNotSent(CallRefused):
+    """The call was not made: nothing was sent. A servicer that lets it through refuses its own call with it."""
 
-    def __init__(self, refusal: CallRefusal, service: str, figures: Mapping[str, str]) -> None:
-        said = ", ".join(f"{name}={figure}" for name, figure in figures.items())
-        super().__init__(f"{refusal.name}: {refusal.rule} ({service}{', ' if said else ''}{said})")
-        self.refusal = refusal
-        self.service = service
-        self.figures = dict(figures)
+    def __init__(self, refusal: CallRefusal, service: str, **figures: str) -> None:
+        super().__init__(refusal, service=service, **figures)
         METRICS.call_refused(service, refusal.name)
+
+    def __str__(self) -> str:
+        said = ", ".join(f"{name}={figure}" for name, figure in self.figures.items())
+        return f"{self.refusal.name}: {self.refusal.rule} ({said})"
 
 
 class Calls:
@@ -120,7 +120,7 @@ class Course:
     def choose(self) -> Instance | None:
         """The instance to call next; None: none now, look again after `LOOK_AGAIN_SECONDS`.
 
-        Raises CallRefused when there is none and the time to wait for one is over, or when breakers are open; DeadlinePassed.
+        Raises CallNotSent when there is none and the time to wait for one is over, or when breakers are open; DeadlinePassed.
         """
         self.remaining()
         calls = self._calls
@@ -136,14 +136,14 @@ class Course:
             if instance.instance not in self._unreached:
                 return instance
         if ordered and (not closed or self._trial_is_anothers):
-            raise CallRefused(CallRefusal.BREAKER_OPEN, self.service, {"instances": ", ".join(each.process for each in ordered)})
+            raise CallNotSent(CallRefusal.BREAKER_OPEN, self.service, instances=", ".join(each.process for each in ordered))
         # Everybody was tried in vain: from the beginning, unless the time is over.
         self._unreached.clear()
         if calls.steady() >= self._reach_by:
-            raise CallRefused(
+            raise CallNotSent(
                 CallRefusal.DEPENDENCY_UNAVAILABLE,
                 self.service,
-                {"unreachable": ", ".join(each.process for each in closed) or "no instance serves it"},
+                unreachable=", ".join(each.process for each in closed) or "no instance serves it",
             )
         return None
 
@@ -158,8 +158,8 @@ class Course:
             if permit is not None:
                 breaker.failed(permit)
 
-    def no_place(self, instance: Instance, limit: int) -> CallRefused:
-        return CallRefused(CallRefusal.POOL_EXHAUSTED, self.service, {"instance": instance.process, "calls": str(limit)})
+    def no_place(self, instance: Instance, limit: int) -> CallNotSent:
+        return CallNotSent(CallRefusal.POOL_EXHAUSTED, self.service, instance=instance.process, calls=str(limit))
 
     def permit(self, instance: Instance) -> Permit | None:
         """Leave to send; None where the breaker's one trial is somebody else's: `choose` another."""

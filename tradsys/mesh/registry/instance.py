@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 Text = Annotated[str, Meta(max_length=300)]
-ProcessName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,59}$")]
-InstanceName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,119}$")]
+ProcessName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+InstanceName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{0,99}$")]
 MeshAddress = Annotated[str, Meta(pattern=r"^$|^[A-Za-z0-9.-]{1,200}:[0-9]{1,5}$|^\[[0-9a-fA-F:]{2,45}\]:[0-9]{1,5}$")]
 Count = Annotated[int, Meta(ge=0)]
 
