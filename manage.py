@@ -10,13 +10,9 @@ def main() -> None:
     from django.core.management import ManagementUtility
 
     from tenants.kernel.commands import scope_of_command
-    from tradsys.configuration import ConfigurationError
 
-    try:
-        with scope_of_command(sys.argv):
-            ManagementUtility(sys.argv).execute()
-    except ConfigurationError as error:
-        sys.exit(f"manage.py: {error}")
+    with scope_of_command(sys.argv):
+        ManagementUtility(sys.argv).execute()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from tradsys.v1 import orders_pb2 as pb
 PRICE = 139_000_000
 """Inside the demo band of EGX:COMI and on its tick."""
 
-WITHOUT_PAGES = "web,celery-worker,celery-beat,market-data,demo-liquidity,demo-flow"
+WITHOUT_PAGES = "web,celery-worker,celery-beat,market-data,services,demo-liquidity,demo-flow"
 
 
 @pytest.fixture(scope="module")

@@ -85,13 +85,17 @@ class DatabaseHealth:
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            try:
-                async with asyncio.timeout(PING_SECONDS):
-                    await self._readers.ping()
-                self._found = SERVING
-            except (CallRefused, TimeoutError):
-                self._found = Health(HealthStatus.NOT_SERVING, "PostgreSQL does not answer")
+            await self.look()
             await asyncio.sleep(PING_SECONDS)
+
+    async def look(self) -> None:
+        """Ask once."""
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                await self._readers.ping()
+            self._found = SERVING
+        except (CallRefused, TimeoutError):
+            self._found = Health(HealthStatus.NOT_SERVING, "PostgreSQL does not answer")
 
 
 async def in_a_thread(question: Callable[[], T]) -> T:

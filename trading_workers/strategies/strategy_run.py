@@ -77,7 +77,13 @@ class StrategyRun:
             self._end(StrategyState.STOPPED, reason)
 
     async def run(self) -> None:
-        """Until the last slice, a stop or a failure."""
+        """Until the last slice, a stop or a failure. Raises what nobody has foreseen; the strategy has failed then."""
+        try:
+            await self._run()
+        finally:
+            self._fail("an error of the platform")
+
+    async def _run(self) -> None:
         for due, each in zip(self._due, self._slices, strict=True):
             await self._until(due.due_at)
             if not self.running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping
 from contextvars import Context
@@ -16,6 +17,8 @@ from tradsys.mesh.pages import page_of
 from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.service import MEMBERS, TRADER, MethodRule, ServiceDependency
 from tradsys.v1 import strategies_pb2 as pb
+
+log = logging.getLogger("trading_workers.strategies")
 
 NS = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -102,7 +105,7 @@ class StrategyService(HandledService):
         # In a context of its own: the deadline and the span of the call that starts it are not the strategy's.
         task = asyncio.create_task(run.run(), name=f"strategy {identity.tenant} {request.strategy_id}", context=Context())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return run.describe()
 
     async def stop_strategy(self, request: pb.StrategyRequest) -> pb.Strategy:
@@ -124,6 +127,11 @@ class StrategyService(HandledService):
         ]
         page, token = page_of(mine, lambda each: each[0], size=request.page_size, token=request.page_token)
         return pb.ListStrategiesResponse(strategies=[run.describe(with_slices=False) for _, run in page], next_page_token=token)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s failed", task.get_name(), exc_info=task.exception())
 
     def _run(self, request: pb.StrategyRequest) -> StrategyRun:
         identity = current_call.get().identity

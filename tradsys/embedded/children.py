@@ -110,7 +110,14 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
             PUBLISHERS,
             "market data: books of both venues",
             says("market-data", *(f"{code}: market data line is up" for code in configuration.venues)),
-            *("-m", "exchanges.market_data"),
+            *("-m", "trading_workers.market_data_process"),
+        ),
+        python(
+            "services",
+            WORKERS,
+            f"services: gRPC on {configuration.services.get('services', 'no address')}",
+            says("services", "services: gRPC is served"),
+            *("-m", "trading_workers.services_process"),
         ),
         manage("projector", WORKERS, "projector of the journal", says("projector", "projector is ready"), "project_journal"),
         python(

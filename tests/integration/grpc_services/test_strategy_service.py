@@ -160,6 +160,18 @@ async def test_an_answer_that_was_lost_is_asked_for_again_and_makes_no_second_or
     assert (ended.state, "s2.1" in ended.reason) == ("failed", True)
 
 
+async def test_an_error_that_nobody_has_foreseen_ends_the_strategy_as_failed(
+    desk: Desk, strategies: ServiceUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_authorization: str, _order: orders_pb2.NewOrder) -> orders_pb2.OrderAck:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(strategies.service, "_place", broken)
+    await start(strategies, twap())
+    ended = await until(strategies, lambda each: each.state != "running")
+    assert (ended.state, ended.reason, desk.open) == ("failed", "an error of the platform", {})
+
+
 async def test_it_must_end_before_the_callers_token(desk: Desk, strategies: ServiceUnderTest) -> None:
     with pytest.raises(Refused) as told:
         await start(strategies, twap(interval_ms=2000), by=trader(seconds=4.5))

@@ -222,7 +222,7 @@ async def test_the_process_publishes_and_stops_on_sigterm(
 ) -> None:
     environment = {**os.environ, "TRADSYS_VENUES": f"EGX=127.0.0.1:{venue.port}"}
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "exchanges.market_data", env=environment, stdout=subprocess.DEVNULL
+        sys.executable, "-m", "trading_workers.market_data_process", env=environment, stdout=subprocess.DEVNULL
     )
     trader.initiator.send("D", trader.fields("1", BUY, 10, "138.00"))
     await until(lambda: read(redis_client, QUOTES).get("bid_qty") == 10, what="the quote")

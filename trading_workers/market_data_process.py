@@ -1,0 +1,67 @@
+"""``python -m trading_workers.market_data_process``: market data of all configured venues, from FIX to Redis and gRPC."""
+
+from __future__ import annotations
+
+import sys
+
+from redis.asyncio import Redis
+
+from exchanges.api import PluginError
+from exchanges.dated_rules import RuleError
+from exchanges.fix.clock import SystemClock
+from exchanges.market_data.live_updates import LiveUpdates
+from exchanges.market_data.market_data_service import MarketDataService
+from exchanges.market_data.publisher import Publisher
+from exchanges.market_data.venue_lines import VenueLine, log_out, look_each_second
+from trading_workers.mesh_process import MeshProcess
+from trading_workers.process_run import loader_of, run_services
+from tradsys.configuration import Configuration, ConfigurationError
+from tradsys.mesh.config.reading import MeshConfigError
+from tradsys.mesh.service import SERVING, Health, HealthStatus
+from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
+from tradsys.mesh.tokens import KeyUnreadable
+
+PROCESS = "market-data"
+
+
+async def serve(configuration: Configuration) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit status."""
+    clock = SystemClock()
+    mesh = MeshProcess(PROCESS, configuration, now=clock.now)
+    lines = [VenueLine(exchange, address, clock) for exchange, address in configuration.venues.items()]
+    subscribers = [line.subscriber for line in lines]
+    redis = Redis.from_url(configuration.redis_url, socket_timeout=2, socket_connect_timeout=2)
+
+    def lines_health() -> Health:
+        down = [each.exchange for each in subscribers if not each.line_up]
+        return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
+
+    print(f"market data of {', '.join(configuration.venues)}", flush=True)
+    try:
+        return await run_services(
+            mesh,
+            loader_of(PROCESS, configuration, mesh.configure, clock.now),
+            [MarketDataService(subscribers, LiveUpdates(clock.now), clock.now)],
+            background={
+                **{f"line {line.subscriber.exchange}": line.initiator.run() for line in lines},
+                "publisher": Publisher(redis, subscribers, clock).run(),
+                "seconds": look_each_second(lines),
+            },
+            resources={"market-data lines": lines_health},
+            finish=lambda: log_out(lines),
+        )
+    finally:
+        await redis.aclose()
+
+
+def main() -> int:
+    try:
+        configuration = Configuration.from_environment()
+        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration))
+    except (ConfigurationError, MeshConfigError, KeyUnreadable, TelemetryError, PluginError, RuleError, OSError) as error:
+        print(f"market data cannot start: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
