@@ -137,14 +137,17 @@ class ServiceHost:
     def _listen(self, address: Address | None, *, clients_need_certificate: bool) -> None:
         if address is None:
             return
-        if not self._mesh.mtls.enabled or self._identity is None:
-            log.warning("%s: %s has no TLS, as the mesh configuration says", self.process, address)
-            port = self._server.add_insecure_port(str(address))
-        else:
-            credentials = server_credentials(
-                self._identity, clients_need_certificate=clients_need_certificate, reload_ms=self._mesh.mtls.reload_ms
-            )
-            port = self._server.add_secure_port(str(address), credentials)
+        try:
+            if self._mesh.mtls.enabled and self._identity is not None:
+                credentials = server_credentials(
+                    self._identity, clients_need_certificate=clients_need_certificate, reload_ms=self._mesh.mtls.reload_ms
+                )
+                port = self._server.add_secure_port(str(address), credentials)
+            else:
+                log.warning("%s: %s has no TLS, as the mesh configuration says", self.process, address)
+                port = self._server.add_insecure_port(str(address))
+        except RuntimeError as error:
+            raise CannotListen(f"the address {address} cannot be listened on: {error}") from error
         if port == 0:
             raise CannotListen(f"the address {address} cannot be listened on")
 
