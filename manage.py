@@ -10,9 +10,13 @@ def main() -> None:
     from django.core.management import ManagementUtility
 
     from tenants.kernel.commands import scope_of_command
+    from tradsys.configuration import ConfigurationError
 
-    with scope_of_command(sys.argv):
-        ManagementUtility(sys.argv).execute()
+    try:
+        with scope_of_command(sys.argv):
+            ManagementUtility(sys.argv).execute()
+    except ConfigurationError as error:
+        sys.exit(f"manage.py: {error}")
 
 
 if __name__ == "__main__":

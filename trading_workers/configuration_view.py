@@ -201,11 +201,16 @@ class TenantView:
         return MappingProxyType(self._accounts)
 
     def is_revoked(self, claims: Claims) -> bool:
-        """Whether the token's bearer or the token itself has been revoked since it was issued."""
-        if not self._revocations:
+        """Whether the token of these claims, by its user, its own id or its API key, was issued until a revocation."""
+        revocations = self._revocations
+        if not revocations:
             return False
-        named = (claims.subject, f"jti:{claims.token_id}")
-        return any(claims.issued_at < self._revocations.get(name, 0) for name in named)
+        issued = claims.issued_at
+        return (
+            revocations.get(claims.subject, 0) >= issued
+            or revocations.get(f"jti:{claims.token_id}", 0) >= issued
+            or (claims.api_key != "" and revocations.get(f"key:{claims.api_key}", 0) >= issued)
+        )
 
     def verdict(self, board: str, instrument: str) -> Verdict | None:
         verdicts = self._verdicts.get(board)

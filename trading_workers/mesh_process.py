@@ -18,7 +18,7 @@ from trading_workers.snapshot.entitlement import entitlement_of
 from trading_workers.snapshot.signing import AnyDocument
 from tradsys.configuration import Configuration
 from tradsys.mesh.admission import Admission
-from tradsys.mesh.config.reading import load_mesh_config
+from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
 from tradsys.mesh.host import ServiceHost
 from tradsys.mesh.platform_service import PlatformService
 from tradsys.mesh.registry.fallback import configured_instances
@@ -26,11 +26,17 @@ from tradsys.mesh.registry.instance import instance_name
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.service import Health, HealthStatus, UnifiedService
 from tradsys.mesh.standard_services import STANDARD_SERVICES
-from tradsys.mesh.tokens import Claims, TokenVerifier, load_verification_key
+from tradsys.mesh.start_order import StartOrderError
+from tradsys.mesh.telemetry.process import TelemetryError
+from tradsys.mesh.tokens import Claims, KeyUnreadable, TokenVerifier, load_verification_key
 from tradsys.mesh.trust.authorization import AuthorizationTable
 from tradsys.mesh.trust.credentials import IdentityFiles
 from tradsys.mesh.trust.identity import PeerReader
+from tradsys.mesh.trust.x509_files import CertificateError
 from tradsys.mesh.usage import UsageRecorder
+
+CANNOT_HOST = (MeshConfigError, KeyUnreadable, CertificateError, StartOrderError, TelemetryError, OSError)
+"""What keeps a process of the mesh from starting; each says for itself what to do."""
 
 
 class MeshProcess:

@@ -1,4 +1,4 @@
-"""Every gRPC service of the platform: what the authorisation table, its page in the documentation and licence answers come from."""
+"""Every gRPC service of the platform, whichever process serves it. No Django: the data plane reads it too."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ SERVICES: tuple[type[UnifiedService], ...] = (
     AssetService,
     LicensingService,
     IslamicFinanceService,
-    SettlementService,
     RiskService,
+    SettlementService,
     StrategyService,
     PlatformService,
 )
+
+
+def every_method() -> frozenset[str]:
+    """``package.Service/Method`` of all of them."""
+    return frozenset(f"{each.NAME}/{rule.name}" for each in SERVICES for rule in each.METHODS)

@@ -28,6 +28,7 @@ log = logging.getLogger("trading_workers.web_calls")
 
 PROCESS = "web"
 FIRST_LEASE_SECONDS = 1.0
+CLOSE_SECONDS = 4.0
 
 
 class WebCalls:
@@ -40,8 +41,10 @@ class WebCalls:
         self._loop = asyncio.new_event_loop()
         self._usage: UsageRecorder
         self._quota: QuotaLeases
+        self._stopping: asyncio.Event
         ready = threading.Event()
-        threading.Thread(target=self._run, args=(ready,), name="web calls", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, args=(ready,), name="web calls", daemon=True)
+        self._thread.start()
         ready.wait()
 
     def refusal(self, tenant: str, features: tuple[str, ...] = (), *, meter: str = "") -> CallRefusal | None:
@@ -95,12 +98,32 @@ class WebCalls:
             process=PROCESS, instance=instance, folder=configuration.var / PROCESS, redis_url=configuration.redis_url
         )
         self._quota = QuotaLeases(redis_url=configuration.redis_url, check=self._check, now=time.time_ns)
-        tasks = [self._loop.create_task(self._usage.run()), self._loop.create_task(self._quota.run())]
+        self._stopping = asyncio.Event()
         ready.set()
-        self._loop.run_until_complete(asyncio.gather(*tasks))
+        self._loop.run_until_complete(self._work())
+
+    async def _work(self) -> None:
+        tasks = [asyncio.create_task(self._usage.run()), asyncio.create_task(self._quota.run())]
+        await self._stopping.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._usage.close()
+        await self._quota.close()
+
+    def close(self) -> None:
+        """Send what was counted, give leased quota back."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(CLOSE_SECONDS)
 
 
 @cache
 def web_calls() -> WebCalls:
     """Started with the first request."""
     return WebCalls(Configuration.from_environment())
+
+
+def close_web_calls() -> None:
+    """At the process's end; nothing happens where no request was counted."""
+    if web_calls.cache_info().currsize:
+        web_calls().close()

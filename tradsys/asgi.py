@@ -1,5 +1,6 @@
 """Web process: HTTP by Django, WebSocket by Channels, and what begins and ends with the process."""
 
+import asyncio
 import os
 import warnings
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from tenants.kernel.websocket import TenantWebSocket  # noqa: E402
 from trading_workers import consumers  # noqa: E402
+from trading_workers.web_calls import close_web_calls  # noqa: E402
 from tradsys import celery_app  # noqa: E402, F401  (the app that tasks are sent through)
 from tradsys.configuration import Configuration  # noqa: E402
 from tradsys.lifespan import Lifespan  # noqa: E402
@@ -30,9 +32,15 @@ async def telemetry() -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def counted_calls() -> AsyncIterator[None]:
+    yield
+    await asyncio.to_thread(close_web_calls)
+
+
 application = ProtocolTypeRouter(
     {
-        "lifespan": Lifespan(telemetry),
+        "lifespan": Lifespan(telemetry, counted_calls),
         "http": django_application,
         "websocket": TenantWebSocket(AuthMiddlewareStack(URLRouter(consumers.websocket_urlpatterns))),
     }

@@ -1,6 +1,6 @@
 """What a session asks of the application that uses it, and the two ways in which an application refuses a message."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from exchanges.fix.message import Message
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from exchanges.fix.session import Session
 
 
-class Application(Protocol):
-    """Callbacks of one or many sessions; inherit from it explicitly, unused callbacks then do nothing.
+class Application:
+    """Callbacks of one or many sessions; inherit from it, unused callbacks do nothing.
 
     All are synchronous, run on the event loop's thread, and are called in the order of the messages. They may call
     `session.send`,

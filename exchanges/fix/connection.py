@@ -95,9 +95,11 @@ class Line(asyncio.Protocol):
         """The first message says which session this is; what is not a Logon of a known and free one is closed without a word."""
         self._received += len(data)
         messages = self._parser.feed(data)
+        if self._parser.dropped_frames or (not messages and self._received > _MAX_BYTES_BEFORE_LOGON):
+            # A first message with a wrong length or checksum is no Logon either, whatever follows it.
+            self.close()
+            return
         if not messages:
-            if self._received > _MAX_BYTES_BEFORE_LOGON:
-                self.close()
             return
         session = self._acceptor.session_of(messages[0]) if self._acceptor is not None else None
         if session is None or session.is_connected:

@@ -21,5 +21,7 @@ def accept_logon(session: "Session", message: Message, number: int, heartbeat_se
     answer = [(tags.ENCRYPT_METHOD, b"0"), (tags.HEART_BT_INT, b"%d" % heartbeat_seconds)]
     if asks_reset:
         answer.append((tags.RESET_SEQ_NUM_FLAG, b"Y"))
+    if session.config.application_version:
+        answer.append((tags.DEFAULT_APPL_VER_ID, session.config.application_version.encode()))
     session.send_admin(tags.LOGON, answer)
     session.enter_session(message, number, heartbeat_seconds)

@@ -64,15 +64,20 @@ def reversed_route(message: Message) -> list[Field]:
     return [(_REVERSED[tag], value) for tag, value in message.fields if tag in _REVERSED and value]
 
 
-def reject_fields(message: Message, refusal: Refusal) -> list[Field]:
-    """Fields of the Reject: route, 45, 58, 371, 372, 373."""
+def reject_fields(message: Message, refusal: Refusal, reasons: frozenset[bytes] = frozenset()) -> list[Field]:
+    """Fields of the Reject: route, 45, 58, 371, 372, 373.
+
+    `reasons` are the values of 373 that the version knows (empty: all); before FIX 4.3 the newer ones are said by the text only.
+    """
     fields = reversed_route(message)
     fields.append((tags.REF_SEQ_NUM, message.get(tags.MSG_SEQ_NUM) or b"0"))
     fields.append((tags.TEXT, _TEXTS[refusal.reason]))
     if refusal.tag is not None:
         fields.append((tags.REF_TAG_ID, b"%d" % refusal.tag))
     fields.append((tags.REF_MSG_TYPE, message.values[2] or b"?"))
-    fields.append((tags.SESSION_REJECT_REASON, b"%d" % refusal.reason))
+    reason = b"%d" % refusal.reason
+    if not reasons or reason in reasons:
+        fields.append((tags.SESSION_REJECT_REASON, reason))
     return fields
 
 

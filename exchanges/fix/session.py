@@ -59,6 +59,9 @@ class Session:
         self.clock = clock
         self.encoder = FrameEncoder(config.begin_string, config.sender_comp_id, config.target_comp_id)
         self.verification = Verification(config)
+        dictionary = config.dictionary
+        reasons = None if dictionary is None else dictionary.fields.get(tags.SESSION_REJECT_REASON)
+        self._reject_reasons = frozenset[bytes]() if reasons is None else reasons.values
         self.state: State = LATENT
         self.heartbeat_ns = config.heartbeat_seconds * 1_000_000_000
         #: Times (ns UTC) of the last byte sent and received, and of the entry into the present state.
@@ -242,7 +245,7 @@ class Session:
 
     def reject(self, message: Message, refusal: Refusal) -> None:
         log.warning("%s rejects %r: %s, tag %s", self.config.name, message, refusal.reason.name, refusal.tag)
-        self.send_admin(tags.REJECT, reject_fields(message, refusal))
+        self.send_admin(tags.REJECT, reject_fields(message, refusal, self._reject_reasons))
 
     def business_reject(self, message: Message, reason: int, text: str, ref_id: bytes = b"") -> None:
         self.send_admin(tags.BUSINESS_MESSAGE_REJECT, business_reject_fields(message, reason, text, ref_id))

@@ -18,8 +18,12 @@ class SessionConfig:
     sender_comp_id: str
     target_comp_id: str
     begin_string: str = "FIX.4.4"
+    #: DefaultApplVerID (1137) that both Logons of a FIXT.1.1 session name, such as "9" for FIX 5.0 SP2; empty before FIXT.
+    application_version: str = ""
     role: Literal["initiator", "acceptor"] = "initiator"
     heartbeat_seconds: int = 30
+    #: TestReqID (112) of our TestRequests; empty: the number of the message.
+    test_request_id: str = ""
     reset_on_logon: bool = False
     reset_on_logout: bool = False
     reset_on_disconnect: bool = False
@@ -33,7 +37,7 @@ class SessionConfig:
     logout_timeout_seconds: int = 2
     #: An open gap that has not been filled after this time is asked for again.
     resend_timeout_seconds: int = 30
-    reconnect_seconds: tuple[int, ...] = (0, 1, 2, 5, 10)
+    reconnect_seconds: tuple[float, ...] = (0, 1, 2, 5, 10)
     #: Messages sent again in one go; between two goes the loop serves everything else.
     resend_chunk: int = 500
     #: Messages kept while a gap is open; more are dropped and asked for again.
@@ -46,6 +50,8 @@ class SessionConfig:
             value = getattr(self, name)
             if not value or not value.isascii() or not value.isprintable():
                 raise ValueError(f"{name} must be printable ASCII text, not {value!r}")
+        if self.begin_string.startswith("FIXT") != bool(self.application_version):
+            raise ValueError("application_version belongs to FIXT.1.1, and FIXT.1.1 needs it")
         if self.heartbeat_seconds < 0:
             raise ValueError("heartbeat_seconds must not be negative")
         if self.role == "initiator" and not self.reconnect_seconds:

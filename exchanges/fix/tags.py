@@ -38,6 +38,7 @@ REF_MSG_TYPE: Final = 372
 SESSION_REJECT_REASON: Final = 373
 BUSINESS_REJECT_REF_ID: Final = 379
 BUSINESS_REJECT_REASON: Final = 380
+DEFAULT_APPL_VER_ID: Final = 1137
 
 HEARTBEAT: Final = "0"
 TEST_REQUEST: Final = "1"
@@ -50,9 +51,9 @@ BUSINESS_MESSAGE_REJECT: Final = "j"
 
 ADMIN_TYPES: Final = frozenset({HEARTBEAT, TEST_REQUEST, RESEND_REQUEST, REJECT, SEQUENCE_RESET, LOGOUT, LOGON})
 
-#: Fields of the standard header of FIX 4.4 (volume 1), hop group included.
+#: Fields of the standard header of FIX 4.2 to FIXT 1.1 (volume 1), hop group included.
 HEADER_TAGS: Final = frozenset({
     8, 9, 35, 49, 56, 115, 128, 90, 91, 34, 50, 142, 57, 143, 116, 144, 129, 145, 43, 97, 52, 122, 212, 213, 347, 369, 627,
-    628, 629, 630,
+    628, 629, 630, 370, 1128, 1129, 1156,
 })  # fmt: skip
 TRAILER_TAGS: Final = frozenset({93, 89, 10})

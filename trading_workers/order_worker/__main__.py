@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 
 import uvloop
@@ -11,13 +10,16 @@ import uvloop
 from trading_workers.journal.records import UnknownRecord
 from trading_workers.journal.segments import JournalError
 from trading_workers.journal.writer import SyncPolicy
+from trading_workers.mesh_process import CANNOT_HOST
 from trading_workers.order_worker.worker import CannotStart, Worker
 from tradsys.configuration import Configuration, ConfigurationError
-from tradsys.mesh.tokens import KeyUnreadable
+from tradsys.mesh.telemetry.process import telemetry_of
 
 
 async def serve(name: str, policy: SyncPolicy) -> int:
-    return await Worker(name, Configuration.from_environment(), policy=policy).run()
+    configuration = Configuration.from_environment()
+    with telemetry_of(name, configuration, leased=False):
+        return await Worker(name, configuration, policy=policy).run()
 
 
 def main() -> int:
@@ -30,10 +32,9 @@ def main() -> int:
         help="when a record is durable: left to the system, once per group (default), or at every batch",
     )
     options = parser.parse_args()
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         return uvloop.run(serve(options.name, SyncPolicy(options.sync)))
-    except (ConfigurationError, CannotStart, KeyUnreadable, JournalError, UnknownRecord, OSError) as error:
+    except (ConfigurationError, CannotStart, JournalError, UnknownRecord, *CANNOT_HOST) as error:
         print(f"the order worker {options.name} cannot start: {error}", file=sys.stderr)
         return 1
 

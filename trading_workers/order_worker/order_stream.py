@@ -9,19 +9,22 @@ from contextlib import suppress
 from typing import Any
 
 import grpc
+import msgspec
 
 from trading_workers.order_worker import wire
 from trading_workers.order_worker.event_queues import EventQueue, OpenStreams
-from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.group_commit import Done, GroupCommit
 from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.orders import Answer, Caller, Instruction
 from tradsys.mesh.grpc_server import abort_with_refusal
+from tradsys.mesh.telemetry.tracing import TRACING, Span
 from tradsys.v1 import orders_pb2 as pb
 
 END_OF_STREAM: Any = grpc.aio.EOF  # type: ignore[attr-defined]
 
 log = logging.getLogger("trading_workers.stream")
 
+BATCH_SPAN = "tradsys.v1.OrderService/StreamOrders batch"
 SEQUENCE_METADATA = "tradsys-journal-sequence"
 BATCHES_IN_FLIGHT = 16
 """Unanswered batches of one stream; the next is read when one is answered."""
@@ -42,7 +45,9 @@ class OrderStreamCall:
         missed: MissedReports,
         now: Callable[[], int],
     ) -> None:
-        self._caller = caller
+        # Without the span of the stream itself: its orders do not all belong to one trace.
+        self._caller = msgspec.structs.replace(caller, trace_id=caller.trace_id[:32])
+        self._about = {"tenant": caller.tenant, "stream": self._caller.trace_id}
         self._expires_at = expires_at
         self._commit = commit
         self._streams = streams
@@ -124,20 +129,34 @@ class OrderStreamCall:
                     self._free.release()
 
     def _submit(self, entries: list[Instruction | Answer], *, mixed: bool) -> None:
+        caller = self._caller
+        answered: Done = self._answered
+        if TRACING.enabled:
+            # A stream lives for days: each of its batches is a trace of its own.
+            span = TRACING.begin(BATCH_SPAN, attributes=self._about, server=True, weight=len(entries))
+            if span is not None:
+                caller, answered = msgspec.structs.replace(caller, trace_id=span.link), self._answered_and_ended(span)
         if not mixed:
-            self._commit.submit(self._caller, entries, self._answered)  # type: ignore[arg-type]
+            self._commit.submit(caller, entries, answered)  # type: ignore[arg-type]
             return
         instructions = [each for each in entries if not isinstance(each, Answer)]
 
-        def answered(answers: list[Answer]) -> None:
+        def mixed_answered(answers: list[Answer]) -> None:
             decided = iter(answers)
-            self._answered([each if isinstance(each, Answer) else next(decided) for each in entries])
+            answered([each if isinstance(each, Answer) else next(decided) for each in entries])
 
-        self._commit.submit(self._caller, instructions, answered)
+        self._commit.submit(caller, instructions, mixed_answered)
 
     def _answered(self, answers: list[Answer]) -> None:
         self._queue.put_acks([wire.to_ack(answer) for answer in answers])
         self._free.release()
+
+    def _answered_and_ended(self, span: Span) -> Done:
+        def answered(answers: list[Answer]) -> None:
+            self._answered(answers)
+            span.end()
+
+        return answered
 
     async def _write(self, context: Any) -> None:
         while (batch := await self._queue.next_batch()) is not None:

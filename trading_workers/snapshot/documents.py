@@ -149,7 +149,8 @@ class TenantDocument(Document, frozen=True, kw_only=True, tag="tenant"):
     verdicts: dict[str, dict[str, Verdict]]
     """Board → instrument key → verdict, for the boards that the tenant's accounts name."""
     revocations: dict[str, int] = {}
-    """User name, ``jti:<token id>`` or ``key:<prefix of an API key>`` → tokens issued before this instant count no more."""
+    """User name, ``jti:<token id>`` or ``key:<API key prefix>`` → tokens issued until this instant count no more. What is older
+    than the longest life of a token is left out. Documents written before there were revocations have none."""
 
 
 class SignedDocument(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ ROLES = frozenset({"administrator", "trader", "viewer", "operator"})
 ALL_ACCOUNTS = "*"
 LONGEST_LIFETIME_SECONDS = 600
 NS_PER_SECOND = 1_000_000_000
-CLOCK_LEEWAY_NS = 5 * NS_PER_SECOND
+CLOCK_LEEWAY_SECONDS = 5
 """How far the issuer's clock may be ahead of ours."""
 
 _REQUIRED = ("iss", "aud", "sub", "tenant", "role", "accounts", "iat", "exp", "jti")
@@ -35,7 +35,7 @@ class TokenRefused(Exception):
 
 
 class TokenRevoked(TokenRefused):
-    """The token was good until it was revoked."""
+    """The token was good and has been revoked since."""
 
 
 class KeyUnreadable(Exception):
@@ -44,7 +44,7 @@ class KeyUnreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who calls: a user of one tenant, in one role, for some of its accounts. ``expires_at`` in ns UTC."""
+    """Who calls: a user of one tenant, in one role, for some of its accounts. Times in ns UTC."""
 
     subject: str
     tenant: str
@@ -53,6 +53,8 @@ class Claims:
     issued_at: int
     expires_at: int
     token_id: str
+    api_key: str = ""
+    """Prefix of the API key that the token was made from; empty where a person or a service made it."""
 
     def may_use(self, account: str) -> bool:
         return account in self.accounts or ALL_ACCOUNTS in self.accounts
@@ -96,35 +98,43 @@ def issue(
     accounts: Collection[str],
     now: int,
     lifetime_seconds: int = LONGEST_LIFETIME_SECONDS,
+    longest_lifetime_seconds: int = LONGEST_LIFETIME_SECONDS,
     audience: str = ORDER_WORKER,
+    issuer: str = ISSUER,
+    token_id: str = "",
+    api_key: str = "",
 ) -> str:
-    """A signed token for `subject`. `accounts` are codes, or ``["*"]`` for all of the tenant's.
+    """A signed token for `subject`, of a random id unless `token_id` is given. `accounts` are codes, or ``["*"]`` for all of them.
 
-    Raises ValueError for an unknown role or a lifetime outside 1 … 600 seconds.
+    Raises ValueError for an unknown role or a lifetime outside 1 … `longest_lifetime_seconds`.
     """
     if role not in ROLES:
         raise ValueError(f"{role!r} is not a role: {', '.join(sorted(ROLES))}")
-    if not 1 <= lifetime_seconds <= LONGEST_LIFETIME_SECONDS:
-        raise ValueError(f"a token lives 1 to {LONGEST_LIFETIME_SECONDS} seconds, not {lifetime_seconds}")
+    if not 1 <= lifetime_seconds <= longest_lifetime_seconds:
+        raise ValueError(f"a token lives 1 to {longest_lifetime_seconds} seconds, not {lifetime_seconds}")
     issued = now // NS_PER_SECOND
     claims = {
-        "iss": ISSUER,
+        "iss": issuer,
         "aud": audience,
         "sub": subject,
         "tenant": tenant,
         "role": role,
         "accounts": sorted(accounts),
         "iat": issued,
+        # A token made in the second in which older ones were revoked is not one of them.
+        "iat_ns": now,
         "exp": issued + lifetime_seconds,
-        "jti": secrets.token_hex(16),
+        "jti": token_id or secrets.token_hex(16),
     }
+    if api_key:
+        claims["key"] = api_key
     return jwt.encode(claims, key, algorithm="EdDSA")
 
 
 class TokenVerifier:
     """Verifies tokens of one audience. A signature is checked once; expiry and revocation at every call.
 
-    `revoked` answers from memory whether a token's bearer, key or id has been revoked since it was issued.
+    `revoked` says whether a token that is good otherwise has been revoked; it is asked every time, so it looks in memory only.
     """
 
     def __init__(
@@ -134,21 +144,26 @@ class TokenVerifier:
         audience: str = ORDER_WORKER,
         issuer: str = ISSUER,
         longest_lifetime_seconds: int = LONGEST_LIFETIME_SECONDS,
-        leeway_seconds: int = CLOCK_LEEWAY_NS // NS_PER_SECOND,
-        revoked: Callable[[Claims], bool] = lambda _claims: False,
+        leeway_seconds: int = CLOCK_LEEWAY_SECONDS,
+        revoked: Callable[[Claims], bool] | None = None,
     ) -> None:
         self._key = key
         self._audience = audience
         self._issuer = issuer
-        self._longest = longest_lifetime_seconds
+        self._longest_seconds = longest_lifetime_seconds
         self._leeway_ns = leeway_seconds * NS_PER_SECOND
         self._revoked = revoked
         self._verified: dict[str, Claims] = {}
 
+    def is_revoked(self, claims: Claims) -> bool:
+        """Whether the token of these claims counts no more, for a stream that it opened."""
+        return self._revoked is not None and self._revoked(claims)
+
     def verify(self, token: str, *, now: int) -> Claims:
-        """The token's claims. Raises TokenRefused for anything but a valid, unexpired, unrevoked token for this audience."""
+        """The token's claims. Raises TokenRefused for anything but a valid, unexpired token for this audience, TokenRevoked
+        (which is one) for a revoked one.
+        """
         claims = self._verified.get(token)
-        known = claims is not None
         if claims is None:
             claims = self._checked(token)
         if now >= claims.expires_at:
@@ -156,17 +171,13 @@ class TokenVerifier:
             raise TokenRefused("the token has expired")
         if claims.issued_at > now + self._leeway_ns:
             raise TokenRefused("the token is not valid yet")
-        if self._revoked(claims):
-            raise TokenRevoked("the token was revoked")
-        if not known:
+        if self._revoked is not None and self._revoked(claims):
+            raise TokenRevoked("the token has been revoked")
+        if token not in self._verified:
             if len(self._verified) >= _CACHE_LIMIT:
                 self._forget(now)
             self._verified[token] = claims
         return claims
-
-    def is_revoked(self, claims: Claims) -> bool:
-        """Of a token that was verified before, such as an open stream's."""
-        return self._revoked(claims)
 
     def _checked(self, token: str) -> Claims:
         try:
@@ -181,7 +192,7 @@ class TokenVerifier:
             )
         except (jwt.InvalidTokenError, ValueError) as error:
             raise TokenRefused(f"the token is not valid ({type(error).__name__})") from error
-        return _claims(payload, self._longest)
+        return _claims(payload, self._longest_seconds)
 
     def _forget(self, now: int) -> None:
         """Drop what has expired, and the oldest half if that is not enough."""
@@ -191,7 +202,7 @@ class TokenVerifier:
         self._verified = alive
 
 
-def _claims(payload: Mapping[str, Any], longest: int) -> Claims:
+def _claims(payload: Mapping[str, Any], longest_seconds: int) -> Claims:
     subject, tenant, role, accounts = payload["sub"], payload["tenant"], payload["role"], payload["accounts"]
     issued, expires = payload["iat"], payload["exp"]
     if not (isinstance(subject, str) and isinstance(tenant, str) and subject and tenant):
@@ -200,14 +211,20 @@ def _claims(payload: Mapping[str, Any], longest: int) -> Claims:
         raise TokenRefused("the token names an unknown role")
     if not isinstance(accounts, list) or not all(isinstance(each, str) for each in accounts):
         raise TokenRefused("the token's accounts are not a list of codes")
-    if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= longest:
-        raise TokenRefused(f"the token's lifetime is not 1 to {longest} seconds")
+    if type(issued) is not int or type(expires) is not int or not 0 < expires - issued <= longest_seconds:
+        raise TokenRefused(f"the token's lifetime is not 1 to {longest_seconds} seconds")
+    exactly, key = payload.get("iat_ns", issued * NS_PER_SECOND), payload.get("key", "")
+    if type(exactly) is not int or exactly // NS_PER_SECOND != issued:
+        raise TokenRefused("the token's two times of issue disagree")
+    if not isinstance(key, str):
+        raise TokenRefused("the token names its API key in no way that is known")
     return Claims(
         subject=subject,
         tenant=tenant,
         role=role,
         accounts=frozenset(accounts),
-        issued_at=issued * NS_PER_SECOND,
+        issued_at=exactly,
         expires_at=expires * NS_PER_SECOND,
         token_id=str(payload["jti"]),
+        api_key=key,
     )

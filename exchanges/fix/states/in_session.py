@@ -57,7 +57,8 @@ class InSession(State):
             return
         elif silence * 5 >= interval * 6:
             session.test_request_open = True
-            session.send_admin(tags.TEST_REQUEST, [(tags.TEST_REQ_ID, b"TEST")])
+            request_id = session.config.test_request_id.encode() or b"%d" % session.store.next_sender
+            session.send_admin(tags.TEST_REQUEST, [(tags.TEST_REQ_ID, request_id)])
         elif now - session.last_sent >= interval:
             session.send_admin(tags.HEARTBEAT)
 

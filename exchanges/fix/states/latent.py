@@ -20,6 +20,8 @@ class Latent(State):
         if session.config.reset_on_logon:
             session.reset_numbers()
             fields.append((tags.RESET_SEQ_NUM_FLAG, b"Y"))
+        if session.config.application_version:
+            fields.append((tags.DEFAULT_APPL_VER_ID, session.config.application_version.encode()))
         session.enter(AWAITING_LOGON_ANSWER)
         session.send_admin(tags.LOGON, fields)
 

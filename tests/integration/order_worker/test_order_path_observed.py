@@ -22,8 +22,11 @@ from tests.mesh_documents import mesh_config
 from trading_workers.journal.recovery import recover
 from trading_workers.journal.writer import JournalWriter
 from trading_workers.order_path import OrderPath
+from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_lines import OrderLines
+from trading_workers.order_worker.order_stream import BATCH_SPAN, END_OF_STREAM, OrderStreamCall
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import Answer, Caller, NewOrder, OrderReport, OrderState, OrderType, Side, TimeInForce
 from trading_workers.snapshot.documents import Verdict
@@ -32,6 +35,7 @@ from tradsys.mesh.resilience.breakers import Breakers
 from tradsys.mesh.telemetry.metrics import METRICS
 from tradsys.mesh.telemetry.span_file import SpanFile, read_spans
 from tradsys.mesh.telemetry.tracing import TRACING
+from tradsys.v1 import orders_pb2 as pb
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 LINK = f"{TRACE}-b7ad6b7169203331"
@@ -83,6 +87,7 @@ class Desk:
             breakers=breakers or Breakers(mesh_config().circuit_breaker),
         )
         self.commit = GroupCommit(self.path, journal, self.lines, clock.now)
+        self.missed = MissedReports(journal, self.path.state.store.find)
         self._journal = journal
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -218,3 +223,59 @@ async def test_the_trace_is_not_sent_to_the_venue(desk: Desk) -> None:
     sent = b"".join(frame for _, frame in desk.lines.stores["EGX-1"].outgoing(1, 100))
     assert b"35=D" in sent
     assert TRACE.encode() not in sent
+
+
+class Stream:
+    """The worker's end of a stream, as grpc.aio gives it to a servicer."""
+
+    def __init__(self, *batches: bytes) -> None:
+        self._batches = [*batches, END_OF_STREAM]
+        self.written: list[bytes] = []
+
+    async def send_initial_metadata(self, metadata: object) -> None:
+        pass
+
+    async def read(self) -> object:
+        return self._batches.pop(0)
+
+    async def write(self, event: bytes) -> None:
+        self.written.append(event)
+
+
+async def test_each_batch_of_a_stream_is_a_trace_of_its_own(desk: Desk, tmp_path: Path) -> None:
+    def batch(*names: str) -> bytes:
+        orders = [
+            pb.NewOrder(
+                account=PLAIN, client_order_id=name, exchange="EGX", symbol="SYM00", side=pb.BUY, type=pb.LIMIT,
+                time_in_force=pb.DAY, quantity=10, price=100 * MICROS,
+            )
+            for name in names
+        ]  # fmt: skip
+        return pb.OrderBatch(instructions=[pb.OrderInstruction(place=each) for each in orders]).SerializeToString()
+
+    folder = tmp_path / "traces"
+    TRACING.use_exporter("worker-1", SpanFile(folder / "worker-1.jsonl", megabytes=1), namespace="test")
+    try:
+        caller = Caller(tenant="nile", user="u", role="trader", accounts=None, door="grpc-stream", trace_id=LINK)
+        stream, now = Stream(batch("s1", "s2"), batch("s3")), time.time_ns
+        call = OrderStreamCall(caller, now() + 10**11, commit=desk.commit, streams=OpenStreams(), missed=desk.missed, now=now)
+        await call.serve(stream, reports_after=None)
+        await until(lambda: len(desk.reports) == 3)
+        await asyncio.sleep(0.01)
+        TRACING.flush()
+        lines = [msgspec.json.decode(line) for line in (folder / "worker-1.jsonl").read_text().splitlines()]
+    finally:
+        TRACING.close()
+    batches = {line["trace"]: line["span"] for line in lines if line["name"] == BATCH_SPAN}
+    assert len(batches) == 2
+    assert TRACE not in batches, "the stream's own trace would never end"
+    assert all(line["attributes"]["stream"] == TRACE for line in lines if line["name"] == BATCH_SPAN)
+    names = {trace: sorted(line["name"] for line in lines if line["trace"] == trace) for trace in batches}
+    assert sorted(names.values(), key=len) == [
+        ["checks", "execution report", "fix", "journal", BATCH_SPAN],
+        ["checks", "execution report", "execution report", "fix", "journal", BATCH_SPAN],
+    ]
+    assert all(line["parent"] == batches[line["trace"]] for line in lines if line["name"] != BATCH_SPAN)
+    assert {desk.path.state.store.trace_of(report.order_id) for report in desk.reports} == {
+        f"{trace}-{span}" for trace, span in batches.items()
+    }

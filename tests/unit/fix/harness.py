@@ -151,7 +151,7 @@ def readable(data: bytes) -> str:
 def new_session(role: str = "acceptor", **settings: object) -> tuple[Session, Counterparty, EchoApplication]:
     """A session of ISLD with TW44 that starts from number 1 at every logon."""
     clock, application = HandClock(), EchoApplication()
-    values: dict[str, object] = {"reset_on_logon": role == "acceptor", "role": role, **settings}
+    values: dict[str, object] = {"reset_on_logon": role == "acceptor", "role": role, "test_request_id": "TEST", **settings}
     config = SessionConfig(sender_comp_id="ISLD", target_comp_id="TW44", **values)  # type: ignore[arg-type]
     session = Session(config, application, MemoryStore(), clock)
     return session, Counterparty(session, clock), application

@@ -63,7 +63,7 @@ BUCKETS = "duration_buckets_ms: [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250
         ("mesh_name: tradsys", 'mesh_name: "a\\n"', "mesh_name: found the text 'a\\n'; allowed: a text of the form"),
         ("mesh_name: tradsys", "mesh_name: !x a", "mesh_name: found the tag !x; allowed: a text"),
         ("mesh_name: tradsys", "mesh_name: 2026-13-45", "mesh_name: found 2026-13-45, which YAML reads as a date"),
-        ("enabled: true\n  folder", "enabled: 1\n  folder", "mtls.enabled: found 1; allowed: true or false"),
+        ("otlp_insecure: false", "otlp_insecure: 0", "tracing.otlp_insecure: found 0; allowed: true or false"),
         ("sample_ratio: 1.0", "sample_ratio: .nan", "tracing.sample_ratio: found .nan, which YAML reads as a number; allowed"),
         ("sample_ratio: 1.0", "sample_ratio: 1.01", "tracing.sample_ratio: found 1.01; allowed: a number from 0 to 1"),
         ("codes: [UNAVAILABLE]", "codes: [UNAVAILABLE, X]", "retry.codes[1]: found the text 'X'; allowed: one of ABORTED, DEA"),

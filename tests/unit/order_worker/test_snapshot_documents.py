@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from trading_workers.configuration_view import TenantView
 from trading_workers.snapshot.disk import DiskCopies
 from trading_workers.snapshot.documents import TenantDocument
 from trading_workers.snapshot.loader import SnapshotLoader
 from trading_workers.snapshot.signing import AnyDocument, DocumentRefused, encode_signed, open_signed, sign
 from tradsys.mesh.telemetry.metrics import METRICS
+from tradsys.mesh.tokens import Claims
 
 KEY = Ed25519PrivateKey.generate()
 NOWHERE = "127.0.0.1:1"
@@ -142,3 +144,24 @@ def test_a_name_that_is_no_file_name_is_not_written(tmp_path: Path) -> None:
     for name in ("../etc", "", "a/b", "x" * 101):
         with pytest.raises(ValueError, match="name"):
             DiskCopies(tmp_path).write(name, b"")
+
+
+def claims(subject: str = "sara", *, issued_at: int = 1_000, token_id: str = "a1", api_key: str = "") -> Claims:
+    return Claims(subject, "nile", "trader", frozenset({"*"}), issued_at, issued_at + 1, token_id, api_key)
+
+
+@pytest.mark.parametrize("key", ["sara", "jti:a1", "key:tsk_00000000"])
+def test_a_revocation_counts_for_tokens_issued_until_then_and_for_no_later_ones(key: str) -> None:
+    view = TenantView(msgspec.structs.replace(document(1), revocations={key: 1_000}))
+    mine = {"api_key": "tsk_00000000"}
+    assert view.is_revoked(claims(issued_at=999, **mine))  # type: ignore[arg-type]
+    assert view.is_revoked(claims(issued_at=1_000, **mine))  # type: ignore[arg-type]
+    assert not view.is_revoked(claims(issued_at=1_001, **mine))  # type: ignore[arg-type]
+    assert not view.is_revoked(claims("omar", token_id="b2", api_key="tsk_11111111"))
+    assert not TenantView(document(1)).is_revoked(claims())
+
+
+def test_a_document_written_before_there_were_revocations_has_none() -> None:
+    written = msgspec.json.decode(msgspec.json.encode(document(1)))
+    del written["revocations"]
+    assert msgspec.json.decode(msgspec.json.encode(written), type=TenantDocument) == document(1)

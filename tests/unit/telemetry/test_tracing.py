@@ -102,6 +102,12 @@ def test_a_burst_is_traced_in_part_and_what_has_begun_is_finished(tmp_path: Path
     now += 60_000_000_000
     assert begun() == 3, "no more than a second's worth is saved up"
     now += 60_000_000_000
+    assert tracing.begin("a batch", weight=9) is not None
+    now += 2_000_000_000
+    assert begun() == 0, "nine orders pay for three seconds"
+    now += 1_000_000_000
+    assert begun() == 3
+    now += 60_000_000_000
     tracing.configure("worker-1", config(traces_per_second=3, sample_ratio=0.0), namespace="default", var=tmp_path)
     assert begun() == 0
     assert begun(parent=LINK, server=True) == 3, "what the ratio left out used nothing up"

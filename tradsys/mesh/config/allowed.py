@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 _UNITS = {
+    "_per_second": "calls a second",
     "_ms": "milliseconds",
     "_seconds": "seconds",
     "_hours": "hours",
     "_days": "days",
     "_percent": "percent",
     "_megabytes": "MiB",
-    "_per_second": "a second",
 }
 
 
@@ -24,8 +24,7 @@ def allowed_values(annotation: Any) -> str:
 
 def unit(name: str) -> str:
     """Unit of the field `name` by its ending, such as ``milliseconds``; empty where there is none."""
-    found = [ending for ending in _UNITS if name.endswith(ending)]
-    return _UNITS[max(found, key=len)] if found else ""
+    return next((words for ending, words in _UNITS.items() if name.endswith(ending)), "")
 
 
 def _allowed(kind: msgspec.inspect.Type) -> str:

@@ -79,6 +79,15 @@ class MethodMetrics:
         with self._lock:
             self._count(code, seconds)
 
+    @property
+    def in_flight(self) -> int:
+        return max(self._in_flight, 0)
+
+    @property
+    def answered(self) -> int:
+        with self._lock:
+            return sum(self._codes.values())
+
     def _count(self, code: str, seconds: float) -> None:
         try:
             self._codes[code] += 1
@@ -180,6 +189,11 @@ class Metrics:
             if len(self._methods) >= MOST_METHODS:
                 service = method = OTHER
             return self._methods.setdefault((service, method), MethodMetrics(service, method, self._bounds))
+
+    def load(self) -> tuple[int, int]:
+        """Calls under way and calls answered since the start, of all methods."""
+        methods = list(self._methods.values())
+        return sum(each.in_flight for each in methods), sum(each.answered for each in methods)
 
     # Licences and usage
 

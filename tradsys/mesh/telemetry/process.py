@@ -22,6 +22,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from tradsys.configuration import Address, Configuration
 from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
 from tradsys.mesh.config.schema import ServiceMeshConfig
+from tradsys.mesh.registry.leases import ThreadLeaseKeeper
+from tradsys.mesh.registry.presence import presence_of
 from tradsys.mesh.telemetry.logs import set_up_logging
 from tradsys.mesh.telemetry.metrics import METRICS
 from tradsys.mesh.telemetry.tracing import TRACING
@@ -45,6 +47,7 @@ class Telemetry:
         self.process = process
         self._server = server
         self._loop_watch = loop_watch
+        self._lease: ThreadLeaseKeeper | None = None
 
     @property
     def address(self) -> str:
@@ -56,8 +59,16 @@ class Telemetry:
         if self._loop_watch is None:
             self._loop_watch = asyncio.get_running_loop().create_task(_measure_loop_lag(), name="event loop lag")
 
+    def keep(self, lease: ThreadLeaseKeeper) -> None:
+        """Start the process's lease; it ends with `close`."""
+        self._lease = lease
+        lease.start()
+
     def close(self) -> None:
-        """Hand over the last spans and stop serving."""
+        """Hand over the last spans, stop serving, leave the registry."""
+        lease, self._lease = self._lease, None
+        if lease is not None:
+            lease.stop()
         watch, self._loop_watch = self._loop_watch, None
         if watch is not None and not watch.get_loop().is_closed():
             watch.cancel()
@@ -97,13 +108,20 @@ def start_telemetry(process: str, configuration: Configuration, mesh: ServiceMes
     return telemetry
 
 
-def telemetry_of(process: str, configuration: Configuration) -> Telemetry:
-    """`start_telemetry` with the configuration's own mesh file. Raises TelemetryError, also for a file that is wrong."""
+def telemetry_of(process: str, configuration: Configuration, *, leased: bool = True) -> Telemetry:
+    """`start_telemetry` with the configuration's own mesh file, and a lease in the registry.
+
+    `leased` False for a process whose services have a lease of their own. Raises TelemetryError, also for a file that is wrong.
+    """
     try:
         mesh = load_mesh_config(configuration.mesh_config_file)
     except MeshConfigError as error:
         raise TelemetryError(str(error)) from error
-    return start_telemetry(process, configuration, mesh)
+    telemetry = start_telemetry(process, configuration, mesh)
+    # A process that nothing names is a command or a test: nobody waits for it.
+    if leased and process in configuration.metrics:
+        telemetry.keep(presence_of(process, configuration, mesh))
+    return telemetry
 
 
 def run_with_telemetry(process: str, configuration: Configuration, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:

@@ -117,12 +117,13 @@ class Tracing:
         attributes: Mapping[str, AttributeValue] | None = None,
         start: int | None = None,
         server: bool = False,
+        weight: int = 1,
     ) -> Span | None:
         """A span below `parent`, or of a new trace; None when tracing is off, the trace is not sampled, or too many have begun.
 
         `parent` is a traceparent or a link; a text that is neither counts as none, as W3C asks. `start` in nanoseconds UTC.
         `server` says that the span answers a call from outside the process: of these, and of new traces, the configuration
-        allows so many a second.
+        allows so many a second. One for a batch of orders counts `weight` times, since each order brings spans of its own.
         """
         tracer = self._tracer
         if tracer is None:
@@ -152,7 +153,7 @@ class Tracing:
         if not begun.is_recording():
             return None
         if enters:
-            self._entries.take()
+            self._entries.take(weight)
         return Span(begun)
 
     def flush(self) -> None:
@@ -182,8 +183,9 @@ class _EntryLimit:
         self._at = now
         return self._left >= 1
 
-    def take(self) -> None:
-        self._left -= 1
+    def take(self, weight: int) -> None:
+        """May leave a debt, which the next seconds pay off."""
+        self._left -= weight
 
 
 def is_traced(link: str) -> bool:
