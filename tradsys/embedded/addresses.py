@@ -12,6 +12,8 @@ from tradsys.configuration import Address, Configuration, environment_file
 from tradsys.embedded.ports import LOOPBACK, any_free_port, free_port_from
 from tradsys.embedded.secret_files import write_private
 from tradsys.embedded.servers import ServerPorts
+from tradsys.mesh.config.reading import load_mesh_config
+from tradsys.mesh.trust.certificates import BUNDLE
 
 OPERATOR = "operator"
 TENANTS = ("nile", "corniche", "amana")
@@ -115,7 +117,7 @@ def addresses(configuration: Configuration, ports: PortPlan, processes: dict[str
         "order_workers": {name: str(address) for name, address in configuration.order_workers.items()},
         "services": {name: str(address) for name, address in configuration.services.items()},
         "mesh": {name: str(address) for name, address in configuration.mesh.items()},
-        "authority": str(configuration.var / "certificates" / "ca.pem"),
+        "authority": authority_file(configuration),
         "metrics": {name: f"http://{address}/metrics" for name, address in configuration.metrics.items()},
         "venues": {code: str(address) for code, address in configuration.venues.items()},
         "venue_admin": {code: f"http://{address}" for code, address in configuration.venue_admin.items()},
@@ -127,6 +129,12 @@ def addresses(configuration: Configuration, ports: PortPlan, processes: dict[str
         "launcher": launcher,
         "processes": processes,
     }
+
+
+def authority_file(configuration: Configuration) -> str:
+    """PEM file by which programs verify the client doors; empty where the mesh configuration switches TLS off."""
+    mesh = load_mesh_config(configuration.mesh_config_file)
+    return str(configuration.var / mesh.mtls.folder / BUNDLE) if mesh.mtls.enabled else ""
 
 
 def logins() -> dict[str, str]:

@@ -27,7 +27,7 @@ from tradsys.embedded.server_home import ServerHomeError, prepare_server_home
 from tradsys.embedded.servers import server_pair, signal_on_parents_death
 from tradsys.embedded.supervision import MARK, SupervisionError, Supervisor, inherited_environment, last_lines
 from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
-from tradsys.mesh.trust.certificates import ensure_certificates
+from tradsys.mesh.trust.certificates import ensure_certificates, renew_certificates
 from tradsys.mesh.trust.x509_files import CertificateError
 
 # Run once, in this order, when the servers are up and before anything that reads the database starts.
@@ -175,7 +175,10 @@ class Launch:
         if not mesh.mtls.enabled:
             self.say(f"{configuration.mesh_config_file} switches TLS between the services off")
             return
-        made = ensure_certificates(configuration.var / mesh.mtls.folder, mesh, CERTIFIED_PROCESSES, time.time_ns())
+        folder, now = configuration.var / mesh.mtls.folder, time.time_ns()
+        made = ensure_certificates(folder, mesh, CERTIFIED_PROCESSES, now)
+        # Also what `manage.py certs` has issued beside them: further workers, programs of tenants.
+        made += renew_certificates(folder, mesh, now)
         if made:
             self.say(f"certificates are made: {', '.join(made)}")
 
