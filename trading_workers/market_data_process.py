@@ -13,13 +13,11 @@ from exchanges.market_data.live_updates import LiveUpdates
 from exchanges.market_data.market_data_service import MarketDataService
 from exchanges.market_data.publisher import Publisher
 from exchanges.market_data.venue_lines import VenueLine, log_out, look_each_second
-from trading_workers.mesh_process import MeshProcess
+from trading_workers.mesh_process import CANNOT_HOST, MeshProcess
 from trading_workers.process_run import loader_of, run_services
 from tradsys.configuration import Configuration, ConfigurationError
-from tradsys.mesh.config.reading import MeshConfigError
 from tradsys.mesh.service import SERVING, Health, HealthStatus
-from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
-from tradsys.mesh.tokens import KeyUnreadable
+from tradsys.mesh.telemetry.process import run_with_telemetry
 
 PROCESS = "market-data"
 
@@ -57,8 +55,8 @@ async def serve(configuration: Configuration) -> int:
 def main() -> int:
     try:
         configuration = Configuration.from_environment()
-        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration))
-    except (ConfigurationError, MeshConfigError, KeyUnreadable, TelemetryError, PluginError, RuleError, OSError) as error:
+        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration), leased=False)
+    except (ConfigurationError, PluginError, RuleError, *CANNOT_HOST) as error:
         print(f"market data cannot start: {error}", file=sys.stderr)
         return 1
 

@@ -7,10 +7,9 @@ import sys
 
 import django
 
+from trading_workers.mesh_process import CANNOT_HOST
 from tradsys.configuration import Configuration, ConfigurationError
-from tradsys.mesh.config.reading import MeshConfigError
-from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
-from tradsys.mesh.tokens import KeyUnreadable
+from tradsys.mesh.telemetry.process import run_with_telemetry
 
 
 def main() -> int:
@@ -20,8 +19,8 @@ def main() -> int:
         django.setup()
         from trading_workers.grpc_services.process import PROCESS, serve  # models exist only after the apps are loaded
 
-        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration))
-    except (ConfigurationError, MeshConfigError, KeyUnreadable, TelemetryError, OSError) as error:
+        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration), leased=False)
+    except (ConfigurationError, *CANNOT_HOST) as error:
         print(f"the services cannot start: {error}", file=sys.stderr)
         return 1
 

@@ -124,11 +124,13 @@ def telemetry_of(process: str, configuration: Configuration, *, leased: bool = T
     return telemetry
 
 
-def run_with_telemetry(process: str, configuration: Configuration, main: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """``asyncio.run(main())``, observed from before its first step until after its last. Raises TelemetryError."""
+def run_with_telemetry(
+    process: str, configuration: Configuration, main: Callable[[], Coroutine[Any, Any, Result]], *, leased: bool = True
+) -> Result:
+    """``asyncio.run(main())``, observed from before its first step until after its last; see `telemetry_of`."""
 
     async def observed() -> Result:
-        with telemetry_of(process, configuration):
+        with telemetry_of(process, configuration, leased=leased):
             return await main()
 
     return asyncio.run(observed())
