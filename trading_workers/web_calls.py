@@ -66,7 +66,6 @@ class WebCalls:
 
     def record(self, *, tenant: str, operation: str, subject: str, success: bool, began_at: int, duration: int) -> None:
         """One REST request that was let in. Times in nanoseconds, `began_at` UTC."""
-        METRICS.usage(tenant, API_CALLS, 1)
         self._loop.call_soon_threadsafe(
             lambda: self._usage.record(
                 tenant=tenant,

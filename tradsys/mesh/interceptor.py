@@ -247,7 +247,6 @@ class _Running:
         if admitted is None or not admitted.meter or interceptor._usage is None:
             return
         call = admitted.call
-        METRICS.usage(call.identity.tenant, admitted.meter, 1)
         interceptor._usage.record(
             tenant=call.identity.tenant,
             meter=admitted.meter,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import redis.asyncio
 from redis.exceptions import RedisError
+
+from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("tradsys.usage")
 
@@ -119,6 +121,9 @@ class UsageRecorder:
                     pipeline.xadd(STREAM, {EVENT_FIELD: self._encoded(event)})
                 await pipeline.execute()
             # A failure in between sends the batch again; the reader knows the ids.
+            # Counted here and not in `record`: a caller need not wait for it.
+            for (tenant, meter), calls in Counter((event.tenant, event.meter) for event in batch).items():
+                METRICS.usage(tenant, meter, calls)
             for event in batch:
                 # What went to the disk meanwhile is not here any more.
                 if self._waiting and self._waiting[0] is event:
