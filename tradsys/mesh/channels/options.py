@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import grpc
 from grpc_health.v1 import health_pb2
 
-from tradsys.mesh.calls import current_call
 from tradsys.mesh.grpc_server import KEEPALIVE_OPTIONS, STATUS_DETAILS
+from tradsys.mesh.telemetry.tracing import outgoing_traceparent
 
 Metadata = Sequence[tuple[str, str | bytes]]
 
@@ -52,11 +52,11 @@ def service_of_method(path: str) -> str:
 
 
 def with_trace(metadata: Metadata) -> tuple[tuple[str, str | bytes], ...]:
-    """`metadata` and the trace of the call that is being answered, as a W3C traceparent."""
-    call = current_call.get(None)
-    if call is None or "-" not in call.trace or any(key == _TRACEPARENT for key, _ in metadata):
+    """`metadata` and the trace of the running code, as a W3C traceparent."""
+    traceparent = outgoing_traceparent()
+    if not traceparent or any(key == _TRACEPARENT for key, _ in metadata):
         return tuple(metadata)
-    return (*metadata, (_TRACEPARENT, f"00-{call.trace}-01"))
+    return (*metadata, (_TRACEPARENT, traceparent))
 
 
 def status_details(trailing_metadata: Any) -> bytes | None:

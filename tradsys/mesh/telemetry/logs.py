@@ -13,7 +13,7 @@ from typing import TextIO
 from tradsys.mesh.calls import current_call
 from tradsys.mesh.config.schema import LoggingConfig
 from tradsys.mesh.telemetry.redaction import Redactor
-from tradsys.mesh.telemetry.tracing import current_link
+from tradsys.mesh.telemetry.tracing import running_link
 
 current_tenant: ContextVar[str] = ContextVar("current_tenant", default="")
 """Slug of the tenant that the running code works for; code that has a ``Call`` or Django's scope need not set it."""
@@ -51,11 +51,7 @@ def tenant_of_running_code() -> str:
 
 def trace_of_running_code() -> str:
     """A trace id, or empty."""
-    link = current_link.get()
-    if not link:
-        call = current_call.get(None)
-        link = "" if call is None else call.trace
-    return link[:32]
+    return running_link()[:32]
 
 
 class StructuredFormatter(logging.Formatter):

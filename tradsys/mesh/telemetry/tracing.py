@@ -22,6 +22,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, Status,
 from opentelemetry.trace import Span as SdkSpan
 from opentelemetry.trace import Tracer as SdkTracer
 
+from tradsys.mesh.calls import current_call
 from tradsys.mesh.config.schema import TracingConfig
 from tradsys.mesh.telemetry.span_file import SpanFile
 from tradsys.version import VERSION
@@ -207,9 +208,18 @@ def unsampled_link() -> str:
     return secrets.token_hex(16)
 
 
+def running_link() -> str:
+    """`current_link`, or that of the call which the running code answers."""
+    link = current_link.get()
+    if link:
+        return link
+    call = current_call.get(None)
+    return "" if call is None else call.trace
+
+
 def outgoing_traceparent() -> str:
     """The ``traceparent`` for a call that the running code makes; empty outside every trace."""
-    link = current_link.get()
+    link = running_link()
     if is_traced(link):
         return f"00-{link}-01"
     return f"00-{link}-{secrets.token_hex(8)}-00" if link else ""
