@@ -8,7 +8,11 @@ from tenants.models import Membership
 from tenants.tokens import issue_order_token
 from trading_workers.client.errors import OrderPathUnavailable
 from trading_workers.client.gateway import OrderGateway
+from trading_workers.client.workers import MeshWorkers
 from tradsys.configuration import Configuration
+from tradsys.mesh.channels.process import process_channels
+from tradsys.mesh.config.reading import MeshConfigError
+from tradsys.mesh.trust.x509_files import CertificateError
 
 TOKEN_REUSE_SECONDS = 60
 """A role or account taken away ends within this time; signing anew for each click would cost more than it protects."""
@@ -16,13 +20,17 @@ TOKEN_REUSE_SECONDS = 60
 _tokens: dict[tuple[int, str, str], tuple[str, float]] = {}
 
 
+WEB, COMMAND = "web", "command"
+"""Whose certificate is shown to the workers. A door of people counts only in the mouth of one of the platform's own services."""
+
+
 def gateway_for(membership: Membership, *, door: str) -> OrderGateway:
-    """``door`` is kept with each order: "rest", "page" or "command". Raises OrderPathUnavailable when no worker is configured."""
-    configuration = Configuration.from_environment()
-    address = next(iter(configuration.order_workers.values()), None)
-    if address is None:
-        raise OrderPathUnavailable("TRADSYS_ORDER_WORKERS names no order worker")
-    return OrderGateway(str(address), _token(membership), door=door)
+    """``door`` is kept with each order: "rest", "page" or "command". Raises OrderPathUnavailable."""
+    try:
+        channels = process_channels(COMMAND if door == "command" else WEB, Configuration.from_environment())
+    except (MeshConfigError, CertificateError) as error:
+        raise OrderPathUnavailable(f"nothing was sent: {error}") from error
+    return OrderGateway(MeshWorkers(channels, tenant=membership.tenant.slug), _token(membership), door=door)
 
 
 def _token(membership: Membership) -> str:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,9 +23,17 @@ from exchanges.prices import round_down_to_tick, round_up_to_tick
 from exchanges.reference import VenueInstrument, load_venue_reference
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
 from trading_workers.client.stream import OrderStream
+from trading_workers.client.workers import door_of_account
 from tradsys.configuration import Configuration, ConfigurationError
+from tradsys.mesh.channels.process import channel_trust
+from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
+from tradsys.mesh.registry.fallback import configured_instances
+from tradsys.mesh.registry.local_copy import Registry
+from tradsys.mesh.registry.watcher import RegistryWatcher
 from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 from tradsys.mesh.tokens import KeyUnreadable, issue, load_signing_key
+from tradsys.mesh.trust.credentials import ChannelTrust
+from tradsys.mesh.trust.x509_files import CertificateError
 from tradsys.v1 import orders_pb2
 
 log = logging.getLogger("demo_flow")
@@ -104,12 +113,18 @@ async def trade(trader: Trader, stream: OrderStream, listed: dict[str, VenueInst
         await asyncio.sleep(source.uniform(0.5, 1.5) * trader.pause)
 
 
-async def run_trader(trader: Trader, address: str, token: Callable[[], str], listed: dict[str, VenueInstrument]) -> None:
+async def run_trader(
+    trader: Trader,
+    door: Callable[[], str],
+    trust: ChannelTrust | None,
+    token: Callable[[], str],
+    listed: dict[str, VenueInstrument],
+) -> None:
     """Goes on for ever: a worker that refuses us or is away is asked again after a while."""
     source = random.Random()  # noqa: S311 - a demonstration, no secret
     while True:
         try:
-            async with OrderStream(address, token) as stream:
+            async with OrderStream(door, token, trust=trust) as stream:
                 await trade(trader, stream, listed, source)
         except (OrderRefused, OrderPathUnavailable) as error:
             log.warning("%s: %s; trying again in 10 s", trader.user, error)
@@ -131,8 +146,13 @@ async def main(configuration: Configuration) -> None:
         for exchange in configuration.venues
         for symbol, instrument in load_venue_reference(exchange, day=today).instruments.items()
     }
-    address = str(next(iter(configuration.order_workers.values())))
-    tasks = [asyncio.create_task(run_trader(each, address, token_source(key, each), listed)) for each in TRADERS]
+    mesh = load_mesh_config(configuration.mesh_config_file)
+    trust = channel_trust(configuration, mesh, None)
+    registry = Registry(configured_instances(configuration))
+    tasks = [asyncio.create_task(RegistryWatcher(configuration.redis_url, mesh, registry).run())]
+    for each in TRADERS:
+        door = partial(door_of_account, registry, each.tenant, each.accounts[0])
+        tasks.append(asyncio.create_task(run_trader(each, door, trust, token_source(key, each), listed)))
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
@@ -147,5 +167,5 @@ if __name__ == "__main__":
     try:
         found = Configuration.from_environment()
         run_with_telemetry("demo-flow", found, lambda: main(found))
-    except (KeyUnreadable, ConfigurationError, TelemetryError) as error:
+    except (KeyUnreadable, ConfigurationError, MeshConfigError, CertificateError, TelemetryError) as error:
         sys.exit(f"the demo flow cannot start: {error}")

@@ -120,7 +120,7 @@ async def trade(
     Returns when every order has been answered and none is on its way any more.
     """
     own = OrderLog(log)
-    async with OrderStream(platform.order_worker, lambda: token(platform), order_log=own) as stream:
+    async with OrderStream(platform.order_worker, lambda: token(platform), trust=platform.trust, order_log=own) as stream:
         answers = []
         for place in range(orders):
             buys = place % 2 == 0

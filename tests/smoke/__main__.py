@@ -260,7 +260,8 @@ def listening(smoke: Smoke) -> Iterator[None]:
 
     async def listen() -> None:
         log = OrderLog(smoke.heard)
-        streams = [OrderStream(smoke.platform.order_worker, lambda token=token: token, order_log=log) for token in tokens.values()]
+        door, trust = smoke.platform.order_worker, smoke.platform.trust
+        streams = [OrderStream(door, lambda token=token: token, trust=trust, order_log=log) for token in tokens.values()]
         for stream in streams:
             await stream.__aenter__()
         await asyncio.sleep(0.3)

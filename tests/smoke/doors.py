@@ -47,7 +47,7 @@ class GrpcDoor(Door):
 
     def __init__(self, platform: Platform, tenant: str, user: str) -> None:
         token = platform.manage("issue_token", "--tenant", tenant, "--user", user).strip().splitlines()[-1]
-        self._gateway = OrderGateway(platform.order_worker, token, door="grpc")
+        self._gateway = OrderGateway(platform.worker_door, token, door="grpc")
 
     def place(self, order: dict[str, str]) -> dict[str, Any]:
         try:

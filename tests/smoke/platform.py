@@ -12,10 +12,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tradsys.configuration import REPOSITORY
+from trading_workers.client.workers import WorkerDoor
+from tradsys.configuration import REPOSITORY, Configuration
+from tradsys.mesh.channels.process import channel_trust
+from tradsys.mesh.config.reading import load_mesh_config
+from tradsys.mesh.trust.credentials import ChannelTrust
 
 START_SECONDS = 80.0
 
@@ -46,6 +51,16 @@ class Platform:
     @property
     def order_worker(self) -> str:
         return str(next(iter(self.addresses["order_workers"].values())))
+
+    @cached_property
+    def trust(self) -> ChannelTrust | None:
+        """Of a program outside the platform, which has its authority's file and a token."""
+        configuration = Configuration.from_environment({"TRADSYS_VAR": str(self.var)})
+        return channel_trust(configuration, load_mesh_config(configuration.mesh_config_file), None)
+
+    @cached_property
+    def worker_door(self) -> WorkerDoor:
+        return WorkerDoor(self.order_worker, self.trust)
 
     def manage(self, *arguments: str, seconds: float = 90) -> str:
         """Standard output of a command. Raises CommandFailed."""

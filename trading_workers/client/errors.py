@@ -10,9 +10,20 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from trading_workers.reasons import Reason
+from tradsys.mesh.refusals import CallRefusal
 from tradsys.v1 import orders_pb2
 
 ERROR_DOMAIN = "tradsys"
+_OF_THE_SERVICE = frozenset(
+    each.name
+    for each in (
+        CallRefusal.SERVICE_DRAINING,
+        CallRefusal.DEPENDENCY_UNAVAILABLE,
+        CallRefusal.BREAKER_OPEN,
+        CallRefusal.POOL_EXHAUSTED,
+    )
+)
+"""They speak of the worker, not of the order: another one, or the same one later, may take it."""
 
 
 class OrderRefused(Exception):
@@ -29,7 +40,10 @@ class OrderRefused(Exception):
 
     @property
     def http_status(self) -> int:
-        return Reason[self.code].http_status if self.code in Reason.__members__ else 422
+        for reasons in (Reason, CallRefusal):
+            if self.code in reasons.__members__:
+                return int(reasons[self.code].http_status)
+        return 422
 
 
 class OrderPathUnavailable(Exception):
@@ -50,6 +64,8 @@ def from_rpc_error(error: Any) -> OrderRefused | OrderPathUnavailable:
         for detail in status.details:
             info = error_details_pb2.ErrorInfo()
             if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR) and detail.Unpack(info) and info.domain == ERROR_DOMAIN:
+                if info.reason in _OF_THE_SERVICE:
+                    return OrderPathUnavailable(status.message)
                 figures = dict(info.metadata)
                 return OrderRefused(info.reason, figures.pop("rule", status.message), figures)
     code, details = error.code(), error.details()

@@ -17,8 +17,10 @@ from typing import Any
 
 import grpc
 
-from trading_workers.client.errors import OrderRefused, from_rpc_error
+from trading_workers.client.errors import OrderPathUnavailable, OrderRefused, from_rpc_error
 from trading_workers.client.order_log import OrderLog
+from trading_workers.client.workers import program_channel
+from tradsys.mesh.channels.options import Trust, channel_version
 from tradsys.v1 import orders_pb2, orders_pb2_grpc
 
 log = logging.getLogger(__name__)
@@ -28,11 +30,7 @@ BATCH_LIMIT = 500
 SEQUENCE_METADATA = "tradsys-journal-sequence"
 RESUME_METADATA = "tradsys-reports-after"
 FINAL = frozenset((orders_pb2.FILLED, orders_pb2.CANCELED, orders_pb2.EXPIRED, orders_pb2.REJECTED, orders_pb2.DENIED))
-CHANNEL_OPTIONS = (
-    ("grpc.enable_retries", 0),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-)
+LOOK_AGAIN_SECONDS = 0.1
 
 
 @dataclass(slots=True)
@@ -52,21 +50,28 @@ class _Followed:
 
 
 class OrderStream:
-    """``async with OrderStream(address, token) as stream``. ``token()`` gives a fresh bearer token at each opening.
+    """``async with OrderStream(address, token, trust=trust) as stream``. ``token()`` gives a fresh bearer token at each opening.
 
+    ``address`` is ``host:port`` of a worker's door for clients, or a function that finds it at each opening (empty: none now).
+    ``trust`` knows the platform's authority, and the tenant's own certificate where it has one; None: without TLS.
     ``on_report`` is called with every execution report; ``order_log`` records answers and reports.
     """
 
     def __init__(
         self,
-        address: str,
+        address: str | Callable[[], str],
         token: Callable[[], str],
         *,
+        trust: Trust | None,
         order_log: OrderLog | None = None,
         on_report: Callable[[orders_pb2.ExecutionReport], None] | None = None,
     ) -> None:
-        self._address = address
+        self._address = address if callable(address) else lambda: address
         self._token = token
+        self._trust = trust
+        self._channel: Any = None
+        self._channel_of: tuple[str, int] | None = None
+        """Address and version of the certificates that the channel was made for."""
         self._log = order_log
         self._on_report = on_report
         self._queued: deque[_Pending] = deque()
@@ -81,8 +86,6 @@ class OrderStream:
         self._failure: BaseException | None = None
 
     async def __aenter__(self) -> OrderStream:
-        self._channel = aio.insecure_channel(self._address, options=CHANNEL_OPTIONS)
-        self._stub: Any = orders_pb2_grpc.OrderServiceStub(self._channel)  # type: ignore[no-untyped-call]
         self._task = asyncio.create_task(self._run())
         return self
 
@@ -91,7 +94,8 @@ class OrderStream:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._channel.close()
+        if self._channel is not None:
+            await self._channel.close()
 
     # Sending
 
@@ -152,10 +156,11 @@ class OrderStream:
         self._queued.clear()
 
     async def _once(self) -> None:
+        stub: Any = orders_pb2_grpc.OrderServiceStub(await self._connected())  # type: ignore[no-untyped-call]
         metadata = [("authorization", f"Bearer {self._token()}")]
         if self._heard is not None:
             metadata.append((RESUME_METADATA, str(self._heard)))
-        call = self._stub.StreamOrders(metadata=metadata, wait_for_ready=True)
+        call = stub.StreamOrders(metadata=metadata, wait_for_ready=True)
         # What was sent and not answered goes first, in its old order, under its old ids.
         self._queued.extendleft(reversed(self._in_flight))
         self._in_flight.clear()
@@ -176,6 +181,28 @@ class OrderStream:
             with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 await writer
             call.cancel()
+
+    async def _connected(self) -> Any:
+        """The channel; a new one when the worker is elsewhere now or a certificate was renewed."""
+        while not (address := self._address()):
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        wanted = address, channel_version(self._trust)()
+        if wanted != self._channel_of:
+            if self._channel is not None:
+                await self._channel.close()
+            if self._channel_of is not None and self._channel_of[0] != address:
+                self._moved_to(address)
+            self._channel, self._channel_of = program_channel(address, self._trust), wanted
+        return self._channel
+
+    def _moved_to(self, address: str) -> None:
+        """Another worker does not know what the last one answered: what is unanswered could be done twice there."""
+        unknown = OrderPathUnavailable(f"the worker that had this instruction is gone; {address} cannot say what became of it")
+        for pending in self._in_flight:
+            if not pending.answer.done():
+                pending.answer.set_exception(unknown)
+        self._in_flight.clear()
+        self._heard = None
 
     async def _write(self, call: Any) -> None:
         while True:

@@ -31,6 +31,7 @@ from tests.smoke.platform import Platform
 from trading_workers.client.errors import OrderRefused
 from trading_workers.client.gateway import OrderGateway
 from trading_workers.client.stream import OrderStream
+from trading_workers.client.workers import program_channel
 from tradsys.mesh.tokens import issue
 from tradsys.v1 import orders_pb2 as pb
 from tradsys.v1 import orders_pb2_grpc
@@ -42,18 +43,18 @@ INT64_MAX = 2**63 - 1
 
 @pytest.fixture
 def gateway(platform: Platform) -> OrderGateway:
-    return OrderGateway(platform.order_worker, token(platform), door="rest")
+    return OrderGateway(platform.worker_door, token(platform), door="rest")
 
 
 @pytest.fixture
 async def stream(platform: Platform) -> AsyncIterator[OrderStream]:
-    async with OrderStream(platform.order_worker, lambda: token(platform)) as opened:
+    async with OrderStream(platform.order_worker, lambda: token(platform), trust=platform.trust) as opened:
         yield opened
 
 
 @pytest.fixture
 def channel(platform: Platform) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(platform.order_worker) as opened:
+    with platform.worker_door.channel() as opened:
         yield opened
 
 
@@ -200,11 +201,11 @@ def test_a_call_without_a_good_token_is_refused(platform: Platform, channel: grp
 
 
 def test_a_viewer_may_not_place_and_an_account_outside_the_token_does_not_exist(platform: Platform) -> None:
-    viewer = OrderGateway(platform.order_worker, token(platform, role="viewer"), door="rest")
+    viewer = OrderGateway(platform.worker_door, token(platform, role="viewer"), door="rest")
     with pytest.raises(OrderRefused) as refused:
         viewer.place(limit_order(pb.BUY, 1))
     assert refused.value.code == "METHOD_NOT_PERMITTED"
-    narrow = OrderGateway(platform.order_worker, token(platform, accounts=("COR-002",)), door="rest")
+    narrow = OrderGateway(platform.worker_door, token(platform, accounts=("COR-002",)), door="rest")
     with pytest.raises(OrderRefused) as refused:
         narrow.place(limit_order(pb.BUY, 1))
     assert refused.value.code == "ACCOUNT_UNKNOWN"
@@ -216,7 +217,7 @@ def test_a_viewer_may_not_place_and_an_account_outside_the_token_does_not_exist(
 def test_each_tenant_sees_its_own_orders_only(platform: Platform, gateway: OrderGateway) -> None:
     order = limit_order(pb.BUY, 10, price=PRICE - 10_000_000)
     gateway.place(order)
-    other = OrderGateway(platform.order_worker, token(platform, tenant="nile"), door="rest")
+    other = OrderGateway(platform.worker_door, token(platform, tenant="nile"), door="rest")
     assert not {view.order.account for view in other.open_orders()} & {"COR-001", "COR-002"}
     assert not other.open_orders("COR-001")
     with pytest.raises(OrderRefused):
@@ -225,7 +226,7 @@ def test_each_tenant_sees_its_own_orders_only(platform: Platform, gateway: Order
 
 async def raw_stream(platform: Platform, *batches: bytes, more: tuple[tuple[str, str], ...] = ()) -> Any:
     """An open stream call to which `batches` were sent, as bytes; its channel lives as long as the call."""
-    channel = grpc.aio.insecure_channel(platform.order_worker)
+    channel = program_channel(platform.order_worker, platform.trust)
     call = channel.stream_stream("/tradsys.v1.OrderService/StreamOrders")(
         metadata=(("authorization", f"Bearer {token(platform)}"), *more)
     )

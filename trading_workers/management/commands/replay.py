@@ -18,10 +18,15 @@ from tenants.tokens import issue_order_token
 from trading_workers.client.errors import OrderRefused
 from trading_workers.client.order_log import OrderLog
 from trading_workers.client.stream import OrderStream
+from trading_workers.client.workers import door_of_account
 from trading_workers.management.command_door import acting_member
 from trading_workers.replay import Plan, ReplayError, Target, generated_events, read_events
 from trading_workers.replay_run import Outcome, Parties, Replay
 from tradsys.configuration import Configuration
+from tradsys.mesh.channels.process import channel_trust
+from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
+from tradsys.mesh.registry.shared import shared_registry
+from tradsys.mesh.trust.x509_files import CertificateError
 
 
 def speed(text: str) -> float | None:
@@ -68,7 +73,7 @@ class Command(BaseCommand):
         plan = Plan(target)
         try:
             outcome = asyncio.run(self._run(plan, parties, membership, options))
-        except (ReplayError, OrderRefused) as error:
+        except (ReplayError, OrderRefused, MeshConfigError, CertificateError) as error:
             raise CommandError(str(error)) from error
         return json.dumps(
             {
@@ -87,7 +92,9 @@ class Command(BaseCommand):
     async def _run(self, plan: Plan, parties: Parties, membership: Membership, options: dict[str, Any]) -> Outcome:
         events = generated_events(options["limit"]) if options["file"] is None else read_events(options["file"], options["limit"])
         order_log = OrderLog(options["log"]) if options["log"] is not None else None
-        address = str(next(iter(Configuration.from_environment().order_workers.values())))
+        configuration = Configuration.from_environment()
+        mesh = load_mesh_config(configuration.mesh_config_file)
+        registry = await asyncio.to_thread(shared_registry, configuration, mesh)
         fills = 0
 
         def count(report: Any) -> None:
@@ -99,7 +106,11 @@ class Command(BaseCommand):
                 sys.stderr.write(f"\r{done} of {options['limit']} events")
 
         async with OrderStream(
-            address, lambda: issue_order_token(membership=membership), order_log=order_log, on_report=count
+            lambda: door_of_account(registry, options["tenant"], parties.buyer),
+            lambda: issue_order_token(membership=membership),
+            trust=channel_trust(configuration, mesh, None),
+            order_log=order_log,
+            on_report=count,
         ) as stream:
             outcome = await Replay(stream, parties, progress=progress).run(plan, events, speed=options["speed"])
         outcome.fills = fills

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from tradsys.configuration import Configuration
 from tradsys.mesh.config.schema import ServiceMeshConfig
@@ -15,9 +15,14 @@ from tradsys.version import VERSION
 
 
 def presence_of(
-    process: str, configuration: Configuration, mesh: ServiceMeshConfig, *, now: Callable[[], int] = time.time_ns
+    process: str,
+    configuration: Configuration,
+    mesh: ServiceMeshConfig,
+    *,
+    breakers: Callable[[], Mapping[str, str]] = dict,
+    now: Callable[[], int] = time.time_ns,
 ) -> ThreadLeaseKeeper:
-    """Its keeper, not started. Load is what the process's own metrics count."""
+    """Its keeper, not started. Load is what the process's own metrics count; `breakers` those of its calls to others."""
     started_at = now()
     name = instance_name(process, os.getpid(), started_at)
     address = str(configuration.metrics.get(process, ""))
@@ -32,6 +37,7 @@ def presence_of(
             started_at=started_at,
             in_flight=in_flight,
             calls=calls,
+            breakers=dict(breakers()),
         )
 
     return ThreadLeaseKeeper(configuration.redis_url, mesh, describe, now=now)
