@@ -107,11 +107,15 @@ class Course:
         self._trial_is_anothers = False
 
     def remaining(self) -> float:
-        """Seconds until the deadline. Raises DeadlinePassed: nobody waits for an answer any more."""
+        """Seconds until the deadline. Behind it, raises CallNotSent where no instance was reached in the call's own time, else
+        DeadlinePassed.
+        """
         seconds = (self._ends_at - self._calls.steady()) / NS_PER_SECOND
-        if seconds <= 0:
-            raise DeadlinePassed(f"the deadline of the call to {self.service} has passed")
-        return seconds
+        if seconds > 0:
+            return seconds
+        if self._attempts == 0 and not self._limited_by_caller:
+            raise CallNotSent(CallRefusal.DEPENDENCY_UNAVAILABLE, self.service, unreachable="no instance in time")
+        raise DeadlinePassed(f"the deadline of the call to {self.service} has passed")
 
     def connect_seconds(self) -> float:
         """How long to wait for the connection."""
