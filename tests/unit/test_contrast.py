@@ -28,6 +28,11 @@ ADMIN_PAIRS = [
     ("breadcrumbs-link-fg", "breadcrumbs-bg"),
     ("breadcrumbs-fg", "breadcrumbs-bg"),
     ("demo-fg", "demo-bg"),
+    *((tone, ground) for tone in ("good", "bad", "warn") for ground in (f"{tone}-soft", "body-bg", "darkened-bg")),
+    ("body-fg", "good-soft"),
+    ("body-fg", "bad-soft"),
+    ("body-fg", "warn-soft"),
+    ("body-quiet-color", "darkened-bg"),
 ]
 
 

@@ -1,0 +1,12 @@
+"""Addresses of the operations pages, on the operator's host only."""
+
+from django.contrib import admin
+from django.urls import path
+
+from trading_workers.operations import views
+
+urlpatterns = [
+    path("admin/services/", admin.site.admin_view(views.services), name="services"),
+    # Guards itself: a redirect to the sign-in would end up inside the page.
+    path("admin/services/board", views.services_board, name="services_board"),
+]
