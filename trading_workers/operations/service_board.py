@@ -7,7 +7,7 @@ that vanished stays for a while as gone.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -22,7 +22,7 @@ GONE_NS = 180 * NS
 NEW_NS = 60 * NS
 RATE_WINDOW_NS = NS
 """Calls per second are taken over at least so long."""
-DOCUMENTS_SHOWN = 12
+DOCUMENTS_SHOWN = 20
 
 
 class State(StrEnum):
@@ -83,6 +83,15 @@ class DocumentLag:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """One configuration document across those that hold any: `held` in the order of `Board.holders`; None: not held."""
+
+    name: str
+    newest: int
+    held: tuple[DocumentLag | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Breaker:
     name: str
     process: str
@@ -107,7 +116,6 @@ class Line:
     """Calls answered per second; None before the second reading."""
     services: tuple[ServiceHealth, ...] = ()
     documents: tuple[DocumentLag, ...] = ()
-    documents_left_out: int = 0
     behind: int = 0
     """How many documents are not at their newest revision."""
     worst_lag_ms: int | None = None
@@ -125,7 +133,11 @@ class Board:
 
     lines: tuple[Line, ...]
     breakers: tuple[Breaker, ...]
-    published: tuple[tuple[str, int], ...]
+    holders: tuple[Line, ...]
+    """Lines that hold configuration documents."""
+    documents: tuple[DocumentRow, ...]
+    """The furthest behind first, `DOCUMENTS_SHOWN` at most."""
+    documents_left_out: int
     unreadable: tuple[str, ...]
     redis_away: bool
     age_s: int
@@ -163,10 +175,14 @@ class BoardMemory:
             shown = self._last
             lines = self._lines(shown, now=now, away=reading is None)
             live = [line.instance for line in lines if line.instance is not None and line.state is not State.GONE]
+            holders = tuple(line for line in lines if line.documents)
+            documents = _rows(holders, shown.published if shown is not None else {})
             return Board(
                 lines=lines,
                 breakers=_breakers(live),
-                published=tuple(sorted(shown.published.items())) if shown is not None else (),
+                holders=holders,
+                documents=documents[:DOCUMENTS_SHOWN],
+                documents_left_out=max(len(documents) - DOCUMENTS_SHOWN, 0),
                 unreadable=shown.unreadable if shown is not None else (),
                 redis_away=reading is None,
                 age_s=(now - shown.read_at) // NS if shown is not None else 0,
@@ -195,7 +211,7 @@ class BoardMemory:
     def _lines(self, reading: Reading | None, *, now: int, away: bool) -> tuple[Line, ...]:
         present = {each.instance for each in reading.instances} if reading is not None else set()
         published: Mapping[str, int] = reading.published if reading is not None else {}
-        lines = [self._live(self._seen[name], published, now=now, away=away) for name in present if name in self._seen]
+        lines = [self._live(self._seen[name], published, present, now=now, away=away) for name in present if name in self._seen]
         running = {line.process for line in lines}
         newest_gone: dict[str, _Seen] = {}
         for name, seen in self._seen.items():
@@ -215,7 +231,7 @@ class BoardMemory:
         order = {process: number for number, process in enumerate(self.expected)}
         return tuple(sorted(lines, key=lambda line: (order.get(line.process, len(order)), line.process, line.anchor)))
 
-    def _live(self, seen: _Seen, published: Mapping[str, int], *, now: int, away: bool) -> Line:
+    def _live(self, seen: _Seen, published: Mapping[str, int], present: Set[str], *, now: int, away: bool) -> Line:
         instance = seen.instance
         services = tuple(_health(name, instance) for name in sorted(instance.services))
         documents = _documents(instance, published)
@@ -237,17 +253,16 @@ class BoardMemory:
             uptime_s=max(now - instance.started_at, 0) // NS,
             rate=seen.rate,
             services=services,
-            documents=documents[:DOCUMENTS_SHOWN],
-            documents_left_out=max(len(documents) - DOCUMENTS_SHOWN, 0),
+            documents=documents,
             behind=len(late),
             worst_lag_ms=max(instance.lag_ms.values(), default=None),
-            restarted=now - instance.started_at < NEW_NS and self._ran_before(instance),
+            restarted=now - instance.started_at < NEW_NS and self._ran_before(instance, present),
         )
 
-    def _ran_before(self, instance: Instance) -> bool:
+    def _ran_before(self, instance: Instance, present: Set[str]) -> bool:
         return any(
-            seen.instance.process == instance.process and seen.instance.started_at < instance.started_at
-            for seen in self._seen.values()
+            seen.instance.process == instance.process and name not in present and seen.instance.started_at < instance.started_at
+            for name, seen in self._seen.items()
         )
 
 
@@ -276,6 +291,16 @@ def _documents(instance: Instance, published: Mapping[str, int]) -> tuple[Docume
         for name in names
     ]
     return tuple(sorted(found, key=lambda each: (-each.behind, each.name)))
+
+
+def _rows(holders: Iterable[Line], published: Mapping[str, int]) -> tuple[DocumentRow, ...]:
+    held = [{each.name: each for each in line.documents} for line in holders]
+    newest = dict(published)
+    for documents in held:
+        for name, each in documents.items():
+            newest[name] = max(newest.get(name, 0), each.newest)
+    rows = [DocumentRow(name, revision, tuple(documents.get(name) for documents in held)) for name, revision in newest.items()]
+    return tuple(sorted(rows, key=lambda row: (-max((each.behind for each in row.held if each), default=0), row.name)))
 
 
 def _breakers(instances: Iterable[Instance]) -> tuple[Breaker, ...]:

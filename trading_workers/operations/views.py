@@ -116,6 +116,14 @@ def _board_context(said: str) -> dict[str, object]:
             }
             for each in board.breakers
         ],
+        "documents": [
+            {
+                "name": row.name,
+                "newest": row.newest,
+                "held": [(line.process, each) for line, each in zip(board.holders, row.held, strict=True)],
+            }
+            for row in board.documents
+        ],
         "age": duration(board.age_s),
         "gone_for": duration(GONE_NS // NS),
         "config": config,
