@@ -20,6 +20,7 @@ from trading_workers.web_calls import close_web_calls  # noqa: E402
 from tradsys import celery_app  # noqa: E402, F401  (the app that tasks are sent through)
 from tradsys.configuration import Configuration  # noqa: E402
 from tradsys.lifespan import Lifespan  # noqa: E402
+from tradsys.mesh.channels.process import process_breakers  # noqa: E402
 from tradsys.mesh.telemetry.process import telemetry_of  # noqa: E402
 
 # WhiteNoise answers with open files, which Django reads in one go here. They are small, and each browser asks once.
@@ -28,7 +29,7 @@ warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume sy
 
 @asynccontextmanager
 async def telemetry() -> AsyncIterator[None]:
-    with telemetry_of("web", Configuration.from_environment()):
+    with telemetry_of("web", Configuration.from_environment(), breakers=process_breakers):
         yield
 
 

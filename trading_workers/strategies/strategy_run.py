@@ -22,8 +22,8 @@ NS = 1_000_000_000
 ATTEMPTS = 3
 RETRY_SECONDS = 0.2
 
-Place = Callable[[str, orders_pb2.NewOrder], Awaitable[orders_pb2.OrderAck]]
-"""Sends an order with an ``authorization`` of its caller. Raises OrderRefused and OrderPathUnavailable."""
+Place = Callable[[str, str, orders_pb2.NewOrder], Awaitable[orders_pb2.OrderAck]]
+"""Sends an order of a tenant (slug) with an ``authorization`` of its caller. Raises OrderRefused and OrderPathUnavailable."""
 
 
 class StrategyState(StrEnum):
@@ -41,6 +41,7 @@ class StrategyRun:
         request: pb.StartTwapRequest,
         slices: tuple[Slice, ...],
         *,
+        tenant: str,
         started_by: str,
         authorization: str,
         place: Place,
@@ -52,6 +53,7 @@ class StrategyRun:
         self.ended_at = 0
         self.state = StrategyState.RUNNING
         self.reason = ""
+        self._tenant = tenant
         self._authorization = authorization
         self._place = place
         self._now = now
@@ -128,7 +130,7 @@ class StrategyRun:
         )
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._place(self._authorization, order)
+                return await self._place(self._tenant, self._authorization, order)
             except OrderPathUnavailable as away:
                 if attempt == ATTEMPTS or not self.running:
                     raise

@@ -97,6 +97,7 @@ class StrategyService(HandledService):
         run = runs[key] = StrategyRun(
             request,
             slices,
+            tenant=identity.tenant,
             started_by=identity.subject,
             authorization=current_authorization.get(),
             place=self._place,

@@ -58,7 +58,7 @@ async def channels(worker: Worker) -> AsyncIterator[MeshChannels]:
 
 
 async def test_a_slice_arrives_with_its_callers_authorization(worker: Worker, channels: MeshChannels) -> None:
-    ack = await place_through(channels)("Bearer of-the-caller", ORDER)
+    ack = await place_through(channels)("nile", "Bearer of-the-caller", ORDER)
     assert (ack.order_id, worker.heard) == (7, [(ORDER, "Bearer of-the-caller")])
 
 
@@ -76,21 +76,21 @@ async def test_what_speaks_of_the_order_or_its_caller_is_a_refusal(
 ) -> None:
     worker.refusal = refusal
     with pytest.raises(OrderRefused) as told:
-        await place_through(channels)("Bearer x", ORDER)
+        await place_through(channels)("nile", "Bearer x", ORDER)
     assert (told.value.code, told.value.figures["limit"], len(worker.heard)) == (code, "5", 1)
 
 
 async def test_what_speaks_of_the_service_leaves_the_order_open(worker: Worker, channels: MeshChannels) -> None:
     worker.refusal = CallRefusal.SERVICE_DRAINING
     with pytest.raises(OrderPathUnavailable):
-        await place_through(channels)("Bearer x", ORDER)
+        await place_through(channels)("nile", "Bearer x", ORDER)
     await worker.server.stop(0)
     with pytest.raises(OrderPathUnavailable):
-        await place_through(channels)("Bearer x", ORDER)
+        await place_through(channels)("nile", "Bearer x", ORDER)
 
 
 async def test_without_a_worker_nothing_is_sent() -> None:
     channels = MeshChannels(Registry(()), mesh_config(), None)
     with pytest.raises(OrderPathUnavailable, match="DEPENDENCY_UNAVAILABLE"):
-        await place_through(channels)("Bearer x", ORDER)
+        await place_through(channels)("nile", "Bearer x", ORDER)
     await channels.close()

@@ -33,7 +33,7 @@ class Desk:
         self.authorizations: list[str] = []
         self.deadlines: list[float | None] = []
 
-    async def place(self, authorization: str, order: orders_pb2.NewOrder) -> orders_pb2.OrderAck:
+    async def place(self, tenant: str, authorization: str, order: orders_pb2.NewOrder) -> orders_pb2.OrderAck:
         self.authorizations.append(authorization)
         self.deadlines.append(remaining_seconds())
         [answer] = self.journal.place(wire.to_order(order), now=NOW, by=caller(door="grpc")).answers
@@ -163,7 +163,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again_and_makes_no_second_or
 async def test_an_error_that_nobody_has_foreseen_ends_the_strategy_as_failed(
     desk: Desk, strategies: ServiceUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(_authorization: str, _order: orders_pb2.NewOrder) -> orders_pb2.OrderAck:
+    async def broken(_tenant: str, _authorization: str, _order: orders_pb2.NewOrder) -> orders_pb2.OrderAck:
         raise RuntimeError("broken")
 
     monkeypatch.setattr(strategies.service, "_place", broken)

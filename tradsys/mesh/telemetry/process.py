@@ -11,7 +11,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from types import TracebackType
@@ -108,8 +108,14 @@ def start_telemetry(process: str, configuration: Configuration, mesh: ServiceMes
     return telemetry
 
 
-def telemetry_of(process: str, configuration: Configuration, *, leased: bool = True) -> Telemetry:
-    """`start_telemetry` with the configuration's own mesh file, and a lease in the registry.
+def telemetry_of(
+    process: str,
+    configuration: Configuration,
+    *,
+    leased: bool = True,
+    breakers: Callable[[], Mapping[str, str]] = dict,
+) -> Telemetry:
+    """`start_telemetry` with the configuration's own mesh file, and a lease in the registry that tells the states of `breakers`.
 
     `leased` False for a process whose services have a lease of their own. Raises TelemetryError, also for a file that is wrong.
     """
@@ -120,7 +126,7 @@ def telemetry_of(process: str, configuration: Configuration, *, leased: bool = T
     telemetry = start_telemetry(process, configuration, mesh)
     # A process that nothing names is a command or a test: nobody waits for it.
     if leased and process in configuration.metrics:
-        telemetry.keep(presence_of(process, configuration, mesh))
+        telemetry.keep(presence_of(process, configuration, mesh, breakers=breakers))
     return telemetry
 
 
