@@ -10,8 +10,10 @@ import pytest
 
 from tests.mesh_documents import SERVICE, an_instance, mesh_config
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
+from trading_workers.client.workers import account_affinity
 from trading_workers.reasons import Reason
 from trading_workers.strategies.order_placing import place_through
+from tradsys.mesh.balancing import by_affinity
 from tradsys.mesh.channels.channels import MeshChannels
 from tradsys.mesh.grpc_server import RefusalReason, abort_with_refusal
 from tradsys.mesh.refusals import CallRefusal
@@ -87,6 +89,24 @@ async def test_what_speaks_of_the_service_leaves_the_order_open(worker: Worker, 
     await worker.server.stop(0)
     with pytest.raises(OrderPathUnavailable):
         await place_through(channels)("nile", "Bearer x", ORDER)
+
+
+async def test_a_slice_goes_to_the_worker_that_keeps_the_account_and_to_no_other(worker: Worker) -> None:
+    names = ["worker-1", "worker-2"]
+    keeper = by_affinity(names, account_affinity("nile", "ACC-1"))[0]
+    other = names[names.index(keeper) - 1]
+    address = f"127.0.0.1:{worker.port}"
+    for reachable, heard in ((keeper, 1), (other, 0)):
+        worker.heard.clear()
+        instances = [an_instance(name, mesh_address=address if name == reachable else "127.0.0.1:1") for name in names]
+        channels = MeshChannels(Registry(instances), mesh_config(), None)
+        if heard:
+            await place_through(channels)("nile", "Bearer x", ORDER)
+        else:
+            with pytest.raises(OrderPathUnavailable):
+                await place_through(channels)("nile", "Bearer x", ORDER)
+        assert len(worker.heard) == heard
+        await channels.close()
 
 
 async def test_without_a_worker_nothing_is_sent() -> None:
