@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -19,12 +21,15 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from exchanges.prices import price_to_text, round_down_to_tick
 from exchanges.reference import load_venue_reference
 from tests.smoke import readers
 from tests.smoke.doors import CommandDoor, Door, GrpcDoor, Notebook, PageDoor, Refused, RestDoor, state_in_database, wait_for
-from tests.smoke.platform import Platform, running_platform
+from tests.smoke.platform import CommandFailed, Platform, running_platform
 from tests.smoke.web_session import WebSession
 from trading_workers.client.order_log import OrderLog
 from trading_workers.client.stream import OrderStream
@@ -34,6 +39,42 @@ from tradsys.configuration import REPOSITORY, Configuration
 RECORDED = REPOSITORY.parent / "shared" / "data" / "bitstamp-2015-05-01-orders.csv.xz"
 TENANTS = ("nile", "corniche", "amana")
 EVENTS = 5_000
+
+
+STEPS_OF_AN_ORDER = {
+    "HTTP POST /api/v1/orders",
+    "tradsys.v1.OrderService/PlaceOrder",
+    "checks",
+    "journal",
+    "fix",
+    "execution report",
+    "projection",
+    "websocket frame",
+}
+
+
+MOVED_FIGURES = {
+    "tradsys_requests",
+    "tradsys_request_duration_seconds",
+    "tradsys_exchange_connections",
+    "tradsys_exchange_latency_seconds",
+    "tradsys_license_validations",
+    "tradsys_license_violations",
+    "tradsys_usage",
+    "tradsys_compliance_checks",
+    "tradsys_compliance_violations",
+    "tradsys_orders",
+    "tradsys_order_commit_seconds",
+    "tradsys_projected_records",
+    "tradsys_registry_instances",
+    "tradsys_snapshot_lag_seconds",
+}
+"""Families that the doors and refusals of this run move."""
+
+
+def names_of(spans: list[dict[str, Any]]) -> list[str]:
+    """Names of spans and of all below them."""
+    return [name for span in spans for name in (span["name"], *names_of(span["below"]))]
 
 
 class Smoke:
@@ -95,10 +136,42 @@ class Smoke:
             self.placed(maker, offered)
             self.reach(corniche, offered, "NEW")
             taken = self.order("COR-001", "EGX:TMGH", "BUY", 25, price)
-            self.placed(door, taken)
-            self.reach(corniche, taken, "FILLED")
-            self.reach(corniche, offered, "FILLED")
+            with watching_orders(corniche, self.platform.web):
+                self.placed(door, taken)
+                self.reach(corniche, taken, "FILLED")
+                self.reach(corniche, offered, "FILLED")
             self.say(f"{door.name}: placed, cancelled, filled")
+            if isinstance(door, RestDoor):
+                self.traced(taken)
+
+    def traced(self, order: dict[str, str]) -> None:
+        """One trace holds every step of the order, from the request to the frame that told of its fill."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                tree = self.platform.manage_json("trace", order["client_order_id"], "--tenant", "corniche", "--json")
+                missing = STEPS_OF_AN_ORDER - set(names_of(tree["spans"]))
+            except CommandFailed as error:
+                missing = {str(error)}
+            if not missing:
+                break
+            assert time.monotonic() < deadline, f"the trace of an order lacks {sorted(missing)}"
+        assert len(tree["spans"]) == 1, f"the trace has {len(tree['spans'])} roots: {[each['name'] for each in tree['spans']]}"
+        self.say(f"its trace has {len(names_of(tree['spans']))} spans")
+
+    def observed(self) -> None:
+        """Every process that has an address for its figures shows them, and those of the order path have moved."""
+        seen: dict[str, float] = {}
+        addresses = {process: at for process, at in self.platform.addresses["metrics"].items() if process != "demo-flow"}
+        for process, address in addresses.items():
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                families = {family.name: family for family in text_string_to_metric_families(answer.read().decode())}
+            assert "tradsys_build_info" in families, f"{process} shows no figures of ours"
+            for family in families.values():
+                seen[family.name] = seen.get(family.name, 0) + sum(abs(sample.value) for sample in family.samples)
+        still = sorted(name for name in MOVED_FIGURES if not seen.get(name))
+        assert not still, f"nothing has moved {still}"
+        self.say(f"{len(addresses)} processes show their figures")
 
     def placed(self, door: Door, order: dict[str, str]) -> None:
         ack = door.place(order)
@@ -283,6 +356,21 @@ def listening(smoke: Smoke) -> Iterator[None]:
         thread.join(10)
 
 
+@contextmanager
+def watching_orders(session: WebSession, web: tuple[str, int]) -> Iterator[None]:
+    """A browser that shows the tenant's orders."""
+    headers = {"Cookie": session.cookie_header}
+    origin = Origin(f"http://{session.host}")
+    with connect(
+        f"ws://{session.host}/ws/v1/stream", sock=socket.create_connection(web), origin=origin, additional_headers=headers
+    ) as browser:
+        browser.send('{"op": "subscribe", "channel": "orders"}')
+        first = json.loads(browser.recv(10))
+        assert first["type"] == "snapshot", f"the browser's stream answers {first}"
+        yield
+        assert json.loads(browser.recv(10))["type"] == "update"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make smoke")
     parser.add_argument("--keep-log", type=Path, default=None, help="write the differences here, one a line")
@@ -296,6 +384,7 @@ def main() -> int:
             with listening(smoke):
                 smoke.through_every_door()
                 smoke.refusals()
+                smoke.observed()
             counts = smoke.replay()
             differences, journal = smoke.reconcile()
             for difference in differences[:20]:
