@@ -157,9 +157,9 @@ def test_the_exposition_is_what_prometheus_reads_and_has_the_process_and_the_col
 def test_counting_one_call_costs_a_few_microseconds(metrics: Metrics) -> None:
     calls, best = metrics.method("s", "m"), 1.0
     for _ in range(5):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for _ in range(2_000):
             calls.started()
             calls.finished("OK", 0.0004)
-        best = min(best, (time.perf_counter() - begun) / 2_000)
+        best = min(best, (time.thread_time() - begun) / 2_000)
     assert best < 5e-6
