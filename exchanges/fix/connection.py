@@ -12,6 +12,7 @@ from exchanges.fix.clock import Clock, SystemClock
 from exchanges.fix.message import Field, Message, Parser
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.shape import Filled
 from exchanges.fix.store import Frame, MessageStore
 
 log = logging.getLogger("exchanges.fix")
@@ -169,8 +170,14 @@ class Initiator:
     def send_many(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[int]:
         return self.session.send_many(messages)
 
+    def send_filled(self, messages: Sequence[Filled]) -> list[int]:
+        return self.session.send_filled(messages)
+
     def prepare(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[Frame]:
         return self.session.prepare(messages)
+
+    def prepare_filled(self, messages: Sequence[Filled]) -> list[Frame]:
+        return self.session.prepare_filled(messages)
 
     def transmit(self, frames: Sequence[Frame]) -> bool:
         return self.session.transmit(frames)

@@ -6,11 +6,26 @@ from collections.abc import Sequence
 from zlib import adler32
 
 from exchanges.fix import tags
-from exchanges.fix.message import DATA_FIELDS, SOH, TRAILERS, Field, Message, UnsendableField, check_sendable, checksum, encode
+from exchanges.fix.message import SOH, TRAILERS, Field, Message, UnsendableField, check_sendable, checksum, encode
+from exchanges.fix.shape import SET_BY_SESSION, Filled, Shape, is_plain
+from exchanges.fix.store import Frame
 
-_SET_BY_SESSION = frozenset({8, 9, 10, 34, 35, 43, 49, 52, 56, 122})
-_DATA_TAGS = frozenset(DATA_FIELDS.values())
 _MAX_TEMPLATES = 1024
+#: Up to this length of body the byte sum is adler32's low half itself (see checksum in exchanges.fix.message).
+_ONE_SLICE = 256
+
+
+class _Heads(dict[int, tuple[bytes, int]]):
+    """Length of the body → BeginString and BodyLength, and what their bytes add to adler32 of the body to give the CheckSum."""
+
+    def __init__(self, begin_string: bytes) -> None:
+        super().__init__()
+        self._begin_string = begin_string
+
+    def __missing__(self, length: int) -> tuple[bytes, int]:
+        head = b"8=%b\x019=%d\x01" % (self._begin_string, length)
+        known = self[length] = (head, checksum(head) - 1)
+        return known
 
 
 class FrameEncoder:
@@ -22,10 +37,10 @@ class FrameEncoder:
         self.begin_string = begin_string.encode("ascii")
         self._sender = sender_comp_id.encode("ascii")
         self._target = target_comp_id.encode("ascii")
-        #: Length of the body → BeginString and BodyLength.
-        self._heads: dict[int, bytes] = {}
+        self._heads = _Heads(self.begin_string)
         #: (MsgType, tags) → bytes template, number of SOH in a good body.
         self._templates: dict[tuple[str, tuple[int, ...]], tuple[bytes, int]] = {}
+        self._of_shapes: dict[Shape, bytes] = {}
 
     def frame(self, msg_type: str, number: int, sending_time: bytes, fields: Sequence[Field]) -> bytes:
         """Complete bytes of message `number`. Raises UnsendableField when a value is empty, holds an SOH, or is the session's
@@ -44,21 +59,43 @@ class FrameEncoder:
         if body.count(SOH) != known[1] or b"" in values:
             check_sendable(fields)
             raise UnsendableField(f"message {msg_type}: the type cannot be sent")
-        head = self._heads.get(len(body))
-        if head is None:
-            head = self._heads[len(body)] = b"8=%b\x019=%d\x01" % (self.begin_string, len(body))
-        frame = head + body
-        return frame + TRAILERS[(adler32(frame) - 1) & 255 if len(frame) <= 256 else checksum(frame)]
+        head, head_sum = self._heads[len(body)]
+        return head + body + TRAILERS[(head_sum + (adler32(body) if len(body) <= _ONE_SLICE else checksum(body) + 1)) & 255]
+
+    def filled_frames(self, number: int, sending_time: bytes, messages: Sequence[Filled]) -> list[Frame]:
+        """Frames of checked messages with consecutive numbers from `number` on."""
+        frames: list[Frame] = []
+        add, heads, shape, template = frames.append, self._heads, None, b""
+        for message in messages:
+            if message.shape is not shape:
+                shape = message.shape
+                template = self._of_shapes.get(shape) or self._shape_template(shape)
+            body = template % (number, sending_time, *message.values)
+            size = len(body)
+            head, head_sum = heads[size]
+            total = head_sum + (adler32(body) if size <= _ONE_SLICE else checksum(body) + 1)
+            add((number, head + body + TRAILERS[total & 255]))
+            number += 1
+        return frames
+
+    def _shape_template(self, shape: Shape) -> bytes:
+        template = self._template(shape.msg_type, shape.tags)
+        if len(self._of_shapes) < _MAX_TEMPLATES:
+            self._of_shapes[shape] = template
+        return template
 
     def _new_template(self, msg_type: str, shape: tuple[int, ...]) -> bytes | None:
         """Template, or None when some fields belong into the header or hold data, which only the general way can do."""
         for tag in shape:
-            if tag in _SET_BY_SESSION:
+            if tag in SET_BY_SESSION:
                 raise UnsendableField(f"tag {tag} is set by the session")
-        if any(tag in tags.HEADER_TAGS or tag in tags.TRAILER_TAGS or tag in _DATA_TAGS for tag in shape):
+        if not all(is_plain(tag) for tag in shape):
             return None
         if not msg_type.isalnum() or not msg_type.isascii():
             raise UnsendableField(f"{msg_type!r} is not a message type")
+        return self._template(msg_type, shape)
+
+    def _template(self, msg_type: str, shape: tuple[int, ...]) -> bytes:
         sender, target = self._sender.replace(b"%", b"%%"), self._target.replace(b"%", b"%%")
         head = b"35=%b\x0134=%%d\x0149=%b\x0152=%%b\x0156=%b\x01" % (msg_type.encode("ascii"), sender, target)
         return head + b"".join([b"%d=%%b\x01" % tag for tag in shape])

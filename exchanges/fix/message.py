@@ -27,6 +27,9 @@ _DATA_TAGS = frozenset(DATA_FIELDS.values())
 
 #: CheckSum → the field that ends a frame.
 TRAILERS = [b"10=%03d\x01" % value for value in range(256)]
+#: Text of CheckSum → low byte of the sum of a whole frame that ends with it, its own field included.
+_SUMS_WITH_TRAILER = {b"%03d" % value: (value + sum(trailer)) & 255 for value, trailer in enumerate(TRAILERS)}
+_IDENTITY = (49, 56, 52, 34)
 _MAX_LAYOUTS = 512
 _LAYOUT_USES_BEFORE_COMPILED = 3
 _PATTERNS_PER_TYPE = 4
@@ -98,7 +101,7 @@ def check_sendable(fields: Sequence[Field]) -> None:
 class Layout:
     """The tags of a message in order, shared by all messages of the same shape, so that each shape is analysed once."""
 
-    __slots__ = ("checks", "first_places", "has_data", "tags", "uses")
+    __slots__ = ("checks", "first_places", "has_data", "header_places", "tags", "uses")
 
     def __init__(self, tags: tuple[int, ...]) -> None:
         self.tags = tags
@@ -106,6 +109,9 @@ class Layout:
         for place, tag in enumerate(tags):
             self.first_places.setdefault(tag, place)
         self.has_data = any(tag in DATA_FIELDS for tag in tags)
+        #: Places of SenderCompID, TargetCompID, SendingTime and MsgSeqNum; None when one of them is missing.
+        places = [self.first_places.get(tag, -1) for tag in _IDENTITY]
+        self.header_places = None if -1 in places else (places[0], places[1], places[2], places[3])
         self.uses = 0
         #: MsgType → the dictionary's analysis of this shape, kept here by exchanges.fix.dictionary.validation.
         self.checks: dict[bytes, Any] = {}
@@ -136,6 +142,15 @@ class Message:
     @property
     def msg_type(self) -> str:
         return self.values[2].decode("latin-1")
+
+    @property
+    def number(self) -> int | None:
+        """MsgSeqNum; None when it is missing or not a number."""
+        place = self.layout.first_places.get(MSG_SEQ_NUM)
+        if place is None:
+            return None
+        text = self.values[place]
+        return int(text) if text.isdigit() and len(text) <= 18 else None
 
     def __contains__(self, tag: int) -> bool:
         return tag in self.layout.first_places
@@ -232,6 +247,17 @@ def _price(tag: int, value: bytes) -> int:
         raise FieldFormat(tag, value) from None
 
 
+def _pattern_of(layout: Layout) -> re.Pattern[bytes]:
+    """Frames of the layout, one capture for each value; BodyLength and CheckSum have their form, so both can be computed with."""
+    forms = {BEGIN_STRING: rb"FIX[^\x01]{0,10}", BODY_LENGTH: rb"[0-9]{1,8}", CHECK_SUM: rb"(?:[01][0-9]{2}|2[0-4][0-9]|25[0-5])"}
+    last = len(layout.tags) - 1
+    parts = [
+        (tag, forms.get(tag, rb"[^\x01]*+") if place < 2 or place == last else rb"[^\x01]*+")
+        for place, tag in enumerate(layout.tags)
+    ]
+    return re.compile(b"".join([b"%d=(%b)\x01" % part for part in parts]))
+
+
 class Parser:
     """Cuts a byte stream into messages. Broken frames are dropped (their number is not used) and parsing resumes at the next
     `8=FIX`.
@@ -248,6 +274,8 @@ class Parser:
         self._rest = b""
         self._layouts: dict[tuple[bytes, ...], Layout] = {}
         self._patterns: dict[bytes, list[tuple[re.Pattern[bytes], Layout]]] = {}
+        #: Shape of the last message of a compiled layout: most streams are runs of one shape.
+        self._last: tuple[re.Pattern[bytes], Layout] | None = None
 
     def feed(self, data: bytes) -> list[Message]:
         """Messages completed by `data`, in order."""
@@ -255,6 +283,11 @@ class Parser:
         messages: list[Message] = []
         start, size = 0, len(buffer)
         while start < size:
+            if self._last is not None:
+                run_end = self._run(buffer, start, messages)
+                if run_end > start:
+                    start = run_end
+                    continue
             found = buffer.find(b"8=FIX", start)
             if found != start:
                 start = self._skip_garbage(buffer, start, found)
@@ -277,6 +310,30 @@ class Parser:
             start = end
         self._rest = buffer[start:]
         return messages
+
+    def _run(self, buffer: bytes, start: int, messages: list[Message]) -> int:
+        """Take the messages from `start` on that have the shape of the last one; returns where the first other thing begins.
+
+        One match finds the end of the frame and its values. Whatever is not perfect is left to the general way, which says why.
+        """
+        assert self._last is not None
+        pattern, layout = self._last
+        match_at, limit, add = pattern.match, self.max_body_length, messages.append
+        while True:
+            match = match_at(buffer, start)
+            if match is None:
+                return start
+            values, end, frame = match.groups(), match.end(), match[0]
+            digits = values[1]
+            length = int(digits)
+            # 8, 9 and 10 with their separators are around the body.
+            if length != len(frame) - len(values[0]) - len(digits) - 13 or length > limit:
+                return start
+            total = adler32(frame) - 1 if len(frame) <= 256 else checksum(frame)
+            if total & 255 != _SUMS_WITH_TRAILER[values[-1]]:
+                return start
+            add(Message(frame, layout, values))
+            start = end
 
     def _skip_garbage(self, buffer: bytes, start: int, found: int) -> int:
         """Place where the buffer goes on: the next frame, or the last bytes that may be the beginning of one."""
@@ -339,6 +396,7 @@ class Parser:
             for pattern, layout in patterns:
                 match = pattern.fullmatch(frame)
                 if match is not None:
+                    self._last = pattern, layout
                     return Message(frame, layout, match.groups())
         return self._split(frame, key)
 
@@ -355,8 +413,7 @@ class Parser:
         if layout.uses == _LAYOUT_USES_BEFORE_COMPILED and len(self._patterns) < _MAX_MSG_TYPES:
             patterns = self._patterns.setdefault(key, [])
             if len(patterns) < _PATTERNS_PER_TYPE:
-                text = b"".join([b"%d=([^\x01]*)\x01" % tag for tag in layout.tags])
-                patterns.append((re.compile(text), layout))
+                patterns.append((_pattern_of(layout), layout))
         return Message(frame, layout, [pair[2] for pair in pairs])
 
     def _split_with_data(self, frame: bytes) -> Message | None:

@@ -17,6 +17,7 @@ from exchanges.fix.message import Field, Message, Parser
 from exchanges.fix.rejects import Refusal, business_reject_fields, reject_fields
 from exchanges.fix.resending import Resend
 from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.shape import Filled
 from exchanges.fix.states.awaiting_logout import AWAITING_LOGOUT
 from exchanges.fix.states.awaiting_resend import AWAITING_RESEND
 from exchanges.fix.states.in_session import IN_SESSION
@@ -108,6 +109,19 @@ class Session:
         self.store.append_outgoing(frames)
         self.transmit(frames)
         return [number for number, _ in frames]
+
+    def send_filled(self, messages: Sequence[Filled]) -> list[int]:
+        """As send_many, for messages of fixed shapes (exchanges.fix.shape), whose values were checked when they were filled."""
+        if self.config.reset_on_logon and not self.logged_on:
+            raise LineDown(f"{self.config.name} is not logged on and keeps no messages between logons")
+        frames = self.prepare_filled(messages)
+        self.store.append_outgoing(frames)
+        self.transmit(frames)
+        return [number for number, _ in frames]
+
+    def prepare_filled(self, messages: Sequence[Filled]) -> list[Frame]:
+        """As prepare, for messages of fixed shapes."""
+        return self.encoder.filled_frames(self.store.next_sender, self._timestamps.write(self.clock.now()), messages)
 
     def prepare(self, messages: Sequence[tuple[str, Sequence[Field]]]) -> list[Frame]:
         """Frames with the next numbers, neither stored nor sent. The caller appends them to the store (its journal), then
@@ -325,6 +339,10 @@ class Session:
 
     def _put(self, frames: Sequence[Frame]) -> None:
         """Queue new frames for writing, in the order of their numbers; behind a resend that is under way."""
+        if frames and frames[0][0] == self._written + 1 and self._resend is None and not self._held:
+            self._output += [frame for _, frame in frames]
+            self._written = frames[-1][0]
+            return
         for number, frame in frames:
             if number == self._written + 1 and self._resend is None:
                 self._output.append(frame)
@@ -346,6 +364,7 @@ class Session:
     def _end(self, outermost: bool) -> None:
         self._depth -= 1
         if outermost:
+            self.store.commit()
             self._flush()
 
     def _event(self, action: Callable[[], None]) -> None:

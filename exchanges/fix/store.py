@@ -36,7 +36,15 @@ class MessageStore(Protocol):
         ...
 
     def set_next_target(self, number: int) -> None:
-        """The message before `number` has been taken by the application."""
+        """The message before `number` has been taken by the application.
+
+        Kept with the next change at the latest: `commit` or `append_outgoing`. If the process dies before, the peer sends those
+        messages again with PossDupFlag, as it does for any that was taken but not yet counted.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Keep what set_next_target has said. The session calls it after each read, before anything is written to the wire."""
         ...
 
     def reset(self) -> None:
@@ -72,6 +80,9 @@ class MemoryStore:
 
     def set_next_target(self, number: int) -> None:
         self.next_target = number
+
+    def commit(self) -> None:
+        """Memory has nothing to write."""
 
     def reset(self) -> None:
         self.next_sender = 1

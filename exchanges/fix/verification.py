@@ -20,30 +20,35 @@ class Verification:
         self._dictionary: Dictionary | None = config.dictionary
         self._max_latency = config.max_latency_seconds * NS_PER_SECOND if config.check_sending_time else None
         self._timestamps = TimestampReader()
+        #: The SendingTime read last: messages of one read mostly share it.
+        self._time_text = b""
+        self._time = 0
 
     def refusal(self, message: Message, now: int) -> Refusal | None:
         """The first reason to reject the message, or None. `now` is ns UTC."""
-        for tag in _REQUIRED_HEADER:
-            if tag not in message.layout.first_places:
-                return Refusal(RejectReason.REQUIRED_TAG_MISSING, tag)
+        places = message.layout.header_places
+        if places is None:
+            missing = next(tag for tag in _REQUIRED_HEADER if tag not in message.layout.first_places)
+            return Refusal(RejectReason.REQUIRED_TAG_MISSING, missing)
         if self._dictionary is not None:
             refusal = dictionary_refusal(self._dictionary, message)
             if refusal is not None:
                 return refusal
-        return self._time_refusal(message, now) or self._comp_id_refusal(message)
-
-    def _time_refusal(self, message: Message, now: int) -> Refusal | None:
-        try:
-            sending_time = self._timestamps.read(message.required(tags.SENDING_TIME))
-        except ValueError:
-            return Refusal(RejectReason.INCORRECT_FORMAT, tags.SENDING_TIME)
-        if self._max_latency is not None and abs(sending_time - now) > self._max_latency:
-            return Refusal(RejectReason.SENDING_TIME_ACCURACY, logout=True)
-        return None
-
-    def _comp_id_refusal(self, message: Message) -> Refusal | None:
-        if message.get(tags.SENDER_COMP_ID) != self._peer or message.get(tags.TARGET_COMP_ID) != self._own:
+        values = message.values
+        refusal = self._time_refusal(values[places[2]], now)
+        if refusal is None and (values[places[0]] != self._peer or values[places[1]] != self._own):
             return Refusal(RejectReason.COMP_ID_PROBLEM, logout=True)
+        return refusal
+
+    def _time_refusal(self, text: bytes, now: int) -> Refusal | None:
+        if text != self._time_text:
+            try:
+                self._time = self._timestamps.read(text)
+            except ValueError:
+                return Refusal(RejectReason.INCORRECT_FORMAT, tags.SENDING_TIME)
+            self._time_text = text
+        if self._max_latency is not None and abs(self._time - now) > self._max_latency:
+            return Refusal(RejectReason.SENDING_TIME_ACCURACY, logout=True)
         return None
 
     def duplicate_refusal(self, message: Message) -> Refusal | None:

@@ -48,6 +48,9 @@ class LoggedStore:
         """Kept with the next frame that is sent, or implied by the message's own record; one lost in between is asked for again."""
         self.next_target = number
 
+    def commit(self) -> None:
+        """Nothing: see set_next_target."""
+
     def reset(self) -> None:
         self._log.append([Entry(RecordType.NUMBERS_RESET, self._now(), records.encode(records.LineEvent(self.member)))])
         self.forget()
@@ -125,6 +128,9 @@ class RecentFrames:
 
     def set_next_target(self, number: int) -> None:
         self.next_target = number
+
+    def commit(self) -> None:
+        """Nothing: see set_next_target."""
 
     def reset(self) -> None:
         self.next_sender = 1

@@ -8,6 +8,7 @@ from exchanges.fix.dictionary.fix44 import FIX44
 from exchanges.fix.dictionary.validation import dictionary_refusal
 from exchanges.fix.encoder import FrameEncoder
 from exchanges.fix.message import Field, Parser, checksum, encode
+from exchanges.fix.shape import Shape
 
 BODY_TAGS = [1, 11, 15, 21, 38, 40, 44, 54, 55, 58, 59, 60, 207, 448]
 values = st.binary(min_size=1, max_size=300).filter(lambda value: b"\x01" not in value)
@@ -99,3 +100,55 @@ def test_a_data_field_may_hold_any_byte(data: bytes) -> None:
     [message] = Parser().feed(frame)
     assert message.required(96) == data
     assert message.required_int(108) == 30
+
+
+shape_tags = st.lists(st.sampled_from([386, 336, *BODY_TAGS]), min_size=1, max_size=12)
+
+
+@given(st.sampled_from(["D", "8", "AE"]), shape_tags, st.data())
+def test_a_filled_shape_is_framed_as_the_list_of_its_fields(msg_type: str, tags: list[int], data: st.DataObject) -> None:
+    shape = Shape(msg_type, tags)
+    batch = [shape.fill([data.draw(values) for _ in tags]) for _ in range(3)]
+    frames = ENCODER.filled_frames(9, TIME, batch)
+    assert frames == [(number, frame_of(msg_type, number, filled.fields)) for number, filled in enumerate(batch, 9)]
+
+
+order_values = st.fixed_dictionaries({
+    11: st.sampled_from([b"ID", b""]),
+    38: st.sampled_from([b"1", b"-2.50", b"1.", b".5", b"+1", b"1,0", b".", b"1" * 30]),
+    40: st.sampled_from([b"1", b"2", b"w", b"12"]),
+    54: st.sampled_from([b"1", b"0"]),
+    55: st.binary(min_size=1, max_size=9).filter(lambda value: b"\x01" not in value),
+    60: st.sampled_from([b"20260302-09:30:00", b"20260229-09:30:00", b"20280229-09:30:00.123", b"20260302-24:00:00", b"20260302"]),
+    126: st.sampled_from([b"20261231-23:59:60", b"20261231-23:59:59.123456789", b"2026"]),
+    18: st.sampled_from([b"1 2 a", b"1", b"1  2", b"?"]),
+    114: st.sampled_from([b"Y", b"N", b"y"]),
+})  # fmt: skip
+
+
+@given(order_values)
+def test_the_pattern_of_good_frames_accepts_nothing_that_the_checks_refuse(order: dict[int, bytes]) -> None:
+    head = b"35=D\x0134=1\x0149=A\x0152=20260302-09:30:00\x0156=B\x01"
+    text = head + b"".join(b"%d=%b\x01" % field for field in order.items())
+    start = b"8=FIX.4.4\x019=%d\x01%b" % (len(text), text)
+    [message] = Parser().feed(start + b"10=%03d\x01" % (sum(start) % 256))
+    with_pattern = dictionary_refusal(FIX44, message)
+    checks = message.layout.checks[b"D"]
+    checks.good = None
+    assert with_pattern == dictionary_refusal(FIX44, message)
+
+
+@given(st.data())
+def test_a_run_of_one_shape_is_read_as_the_single_messages_whatever_is_broken_in_it(data: st.DataObject) -> None:
+    body = [(11, b"1"), (55, b"COMI")]
+    frames = [frame_of("D", number, body) for number in range(1, 9)]
+    place = data.draw(st.integers(0, 7))
+    broken = bytearray(frames[place])
+    broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    stream = [*frames[:place], bytes(broken), *frames[place + 1 :]]
+    warm, cold = Parser(), Parser()
+    for _ in range(5):
+        warm.feed(frames[0])
+    found = [message.raw for message in warm.feed(b"".join(stream))]
+    one_by_one = [message.raw for frame in stream for message in cold.feed(frame)]
+    assert found == one_by_one

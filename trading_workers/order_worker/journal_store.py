@@ -82,6 +82,9 @@ class JournalStore:
     def set_next_target(self, number: int) -> None:
         self._next_target = number
 
+    def commit(self) -> None:
+        """Nothing: the journal's records of inbound messages say which number is next."""
+
     def reset(self) -> None:
         try:
             self._append([FixReset(line=self.line)])

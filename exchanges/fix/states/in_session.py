@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from exchanges.fix.session import Session
 
 
+#: What the session answers itself; every other type is the application's.
+_SESSION_TYPES = frozenset([msg_type.encode() for msg_type in tags.ADMIN_TYPES])
+
+
 class InSession(State):
     logged_on = True
 
@@ -20,13 +24,17 @@ class InSession(State):
         if message.values[0] != session.encoder.begin_string:
             session.start_logout("Incorrect BeginString")
             return
-        try:
-            number = message.required_int(tags.MSG_SEQ_NUM)
-        except FieldError:
+        number = message.number
+        if number is None:
             session.logout_and_close("Received message without MsgSeqNum")
             return
+        refusal = session.verification.refusal(message, session.last_received)
+        if refusal is None and number == session.store.next_target and message.values[2] not in _SESSION_TYPES:
+            _application_message(session, message, number)
+            if session.queue and session.logged_on:
+                take_queued(session)
+            return
         msg_type = message.msg_type
-        refusal = session.verification.refusal(message, session.clock.now())
         if refusal is not None:
             self._reject(session, message, number, refusal)
         elif msg_type == tags.LOGOUT:

@@ -12,7 +12,8 @@ FRAMES = [(1, b"first"), (2, b"second" * 40), (3, b"third")]
 
 def filled(path: Path) -> FileStore:
     store = FileStore(path)
-    store.append_outgoing(FRAMES)
+    store.append_outgoing(FRAMES[:1])
+    store.append_outgoing(FRAMES[1:])
     store.set_next_target(8)
     return store
 
@@ -76,3 +77,33 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match="not a FIX message store"):
         FileStore(tmp_path / "line")
     assert (tmp_path / "line").read_bytes() == b"something else entirely"
+
+
+def test_a_batch_is_kept_as_one_and_read_back_message_by_message(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "line")
+    store.append_outgoing(FRAMES)
+    store.append_outgoing([(4, b"fourth")])
+    store.close()
+    store = FileStore(tmp_path / "line")
+    assert list(store.outgoing(1, 99)) == [*FRAMES, (4, b"fourth")]
+    assert list(store.outgoing(2, 2)) == FRAMES[1:2]
+    content = (tmp_path / "line").read_bytes()
+    store.close()
+    (tmp_path / "line").write_bytes(content[: content.index(b"third")])
+    assert FileStore(tmp_path / "line").next_sender == 1
+
+
+def test_the_expected_number_is_in_the_file_after_commit_and_before_any_later_frame(tmp_path: Path) -> None:
+    store = FileStore(tmp_path / "line")
+    store.set_next_target(5)
+    size = (tmp_path / "line").stat().st_size
+    store.commit()
+    assert (tmp_path / "line").stat().st_size > size
+    store.commit()
+    assert (tmp_path / "line").stat().st_size == size + 16
+    store.set_next_target(6)
+    store.append_outgoing(FRAMES[:1])
+    content = (tmp_path / "line").read_bytes()
+    (tmp_path / "copy").write_bytes(content)
+    copy = FileStore(tmp_path / "copy")
+    assert (copy.next_sender, copy.next_target) == (2, 6)

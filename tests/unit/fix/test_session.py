@@ -8,6 +8,7 @@ from exchanges.fix.application import BusinessReject
 from exchanges.fix.message import Message, UnsendableField
 from exchanges.fix.session import LineDown, Session
 from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.shape import Shape
 from exchanges.fix.store import Frame, MemoryStore, StoreError
 from tests.unit.fix.harness import Counterparty, EchoApplication, HandClock, new_session
 
@@ -235,3 +236,44 @@ def test_the_application_hears_of_each_logon_and_logout_once() -> None:
     session.disconnected()
     assert application.events == ["logon", "logout"]
     assert not session.logged_on
+
+
+def test_messages_of_a_shape_are_the_same_bytes_as_the_same_fields() -> None:
+    session, counterparty, _ = logged_on_initiator()
+    shape = Shape("D", [tag for tag, _ in ORDER])
+    assert session.send_filled([shape.fill([value for _, value in ORDER])] * 2) == [2, 3]
+    for number in (2, 3):
+        counterparty.hears(f"35=D|34={number}|{ORDER_TEXT}")
+    assert [number for number, _ in session.store.outgoing(1, 99)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("value", [b"", b"COMI\x0158=injected"])
+def test_a_shape_refuses_a_value_that_would_break_the_frame(value: bytes) -> None:
+    with pytest.raises(UnsendableField, match="tag 55"):
+        Shape("D", [11, 55]).fill([b"1", value])
+
+
+def test_a_shape_refuses_what_the_session_sets_and_a_wrong_number_of_values() -> None:
+    for tag in (34, 96, 115):
+        with pytest.raises(UnsendableField):
+            Shape("D", [tag])
+    with pytest.raises(UnsendableField, match="1 values for the 2 tags"):
+        Shape("D", [11, 55]).fill([b"1"])
+    with pytest.raises(UnsendableField, match="not a message type"):
+        Shape("D\x01", [11])
+
+
+def test_what_was_received_is_kept_before_the_answer_is_written() -> None:
+    clock, kept = HandClock(), list[tuple[int, int]]()
+
+    class CommittedStore(MemoryStore):
+        def commit(self) -> None:
+            kept.append((self.next_target, counterparty.wire.writes))
+
+    session = Session(SessionConfig(sender_comp_id="ISLD", target_comp_id="TW44"), EchoApplication(), CommittedStore(), clock)
+    counterparty = Counterparty(session, clock)
+    counterparty.connect()
+    counterparty.says("35=A|34=1|98=0|108=30")
+    counterparty.says("35=1|34=2|112=HELLO")
+    assert kept[-1] == (3, 1)
+    assert counterparty.wire.writes == 2
