@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import grpc
 
-from tradsys.mesh.channels.course import LOOK_AGAIN_SECONDS, NS_PER_MS, Calls, Course
+from tradsys.mesh.channels.course import LOOK_AGAIN_SECONDS, NS_PER_MS, CallNotSent, Calls, Course
 from tradsys.mesh.channels.options import (
     CHANNEL_OPTIONS,
     DEFAULT_WAIT_SECONDS,
@@ -121,7 +121,12 @@ class MeshChannels:
         course = Course(self._calls, service, timeout=timeout, wait=wait, affinity=affinity, stay=stay, idempotent=idempotent)
         payload, sent_with = as_bytes(request), with_trace(metadata)
         while True:
-            instance = course.choose()
+            try:
+                instance = course.choose()
+            except CallNotSent:
+                # A caller that asks again at once must not keep everybody else off the loop, the registry's watcher above all.
+                await asyncio.sleep(0)
+                raise
             if instance is None:
                 await asyncio.sleep(LOOK_AGAIN_SECONDS)
                 continue
