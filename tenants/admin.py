@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from tenants import services
-from tenants.models import ApiKey, Domain, Membership, Tenant, User
+from tenants.models import ApiKey, Domain, Membership, Tenant, TokenRevocation, User
 from tradsys.audit.services import record
 
 # Rights of operators are given one by one or all at once; groups would be a second, unaudited way.
@@ -125,7 +125,20 @@ class MembershipAdmin(admin.ModelAdmin):
     search_fields = ("user__username", "tenant__slug")
     autocomplete_fields = ("user", "tenant")
     fields = ("tenant", "user", "role", "accounts")
-    actions = None
+    actions = ("revoke_tokens",)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        # Memberships end one by one, on their own pages, through the service.
+        actions.pop("delete_selected", None)
+        return actions
+
+    @admin.action(description=_("Revoke the tokens of the chosen members"), permissions=["change"])
+    def revoke_tokens(self, request: HttpRequest, queryset: QuerySet[Membership]) -> None:
+        chosen = list(queryset.select_related("tenant", "user"))
+        for each in chosen:
+            services.revoke_tokens(actor=request.user, tenant=each.tenant, user=each.user.username, reason="by an operator")
+        messages.success(request, _("Tokens of %(count)d members no longer count.") % {"count": len(chosen)})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("tenant", "user") if obj else ()
@@ -206,6 +219,24 @@ class ApiKeyAdmin(admin.ModelAdmin):
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("tenants.change_apikey")
+
+
+@admin.register(TokenRevocation)
+class TokenRevocationAdmin(admin.ModelAdmin):
+    list_display = ("revoked_at", "tenant", "kind", "value", "reason")
+    list_select_related = ("tenant",)
+    list_filter = ("tenant", "kind")
+    search_fields = ("value",)
+    actions = None
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 def _become(obj: Model, saved: Model) -> None:

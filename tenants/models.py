@@ -108,6 +108,7 @@ class Membership(models.Model):
         help_text=_("Codes of the accounts this person may act on; * stands for every account."),
     )
     created_at = models.DateTimeField(_("created"), db_default=Now(), editable=False)
+    tokens_revoked_at = models.DateTimeField(_("tokens revoked"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("membership")
@@ -142,3 +143,31 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({self.name})"
+
+
+class TokenRevocation(models.Model):
+    """Order tokens issued until an instant that count no more, expired or not. It travels in the tenant's document."""
+
+    class Kind(models.TextChoices):
+        USER = "user", _("user")
+        TOKEN = "token", _("token")
+        API_KEY = "api-key", _("API key")
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.PROTECT, related_name="token_revocations", verbose_name=_("tenant"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    value = models.CharField(_("value"), max_length=150)
+    revoked_at = models.DateTimeField(_("revoked"), editable=False)
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("token revocation")
+        verbose_name_plural = _("token revocations")
+        ordering = ("-revoked_at", "-id")
+        indexes = (models.Index(fields=["tenant", "revoked_at"], name="token_revocation_recent"),)
+        constraints = (
+            models.CheckConstraint(name="token_revocation_kind", condition=models.Q(kind__in=("user", "token", "api-key"))),
+            models.CheckConstraint(name="token_revocation_names_one", condition=~models.Q(value="")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.value} · {self.tenant}"

@@ -22,9 +22,11 @@ class Permission(StrEnum):
     CANCEL_ORDERS = "cancel-orders"
     SEE_USAGE = "see-usage"
     MANAGE_TENANT = "manage-tenant"
+    HOLD_TOKENS = "hold-tokens"
+    """Get order tokens of one's own, and give them back."""
 
 
-_VIEWING = frozenset({Permission.SEE_MARKET, Permission.SEE_ORDERS, Permission.SEE_USAGE})
+_VIEWING = frozenset({Permission.SEE_MARKET, Permission.SEE_ORDERS, Permission.SEE_USAGE, Permission.HOLD_TOKENS})
 _TRADING = _VIEWING | {Permission.PLACE_ORDERS, Permission.CANCEL_ORDERS}
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(

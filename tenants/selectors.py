@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from tenants.api_keys import key_digest, split_key
 from tenants.kernel.context import current_tenant
-from tenants.models import ApiKey, Membership, Tenant, User
+from tenants.models import ApiKey, Membership, Tenant, TokenRevocation, User
 
 
 def tenants() -> QuerySet[Tenant]:
@@ -54,3 +54,18 @@ def api_key_presented(*, presented: str, now: datetime) -> ApiKey | None:
     if key is None or not matches or key.revoked_at is not None or key.expires_at <= now or not key.user.is_active:
         return None
     return key
+
+
+_REVOCATION_KEYS = {TokenRevocation.Kind.USER: "", TokenRevocation.Kind.TOKEN: "jti:", TokenRevocation.Kind.API_KEY: "key:"}
+
+
+def token_revocations(*, since: datetime) -> dict[str, datetime]:
+    """The current tenant's: user name, ``jti:<token id>`` or ``key:<API key prefix>`` → the latest revocation from `since` on.
+
+    Raises TenantNotSet.
+    """
+    found = TokenRevocation.objects.filter(tenant_id=current_tenant().tenant_id, revoked_at__gte=since).order_by("revoked_at", "id")
+    return {
+        _REVOCATION_KEYS[TokenRevocation.Kind(kind)] + value: revoked_at
+        for kind, value, revoked_at in found.values_list("kind", "value", "revoked_at")
+    }

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from tenants.api_keys import key_digest, new_key
 from tenants.kernel.directory import directory
 from tenants.kernel.entry_points import schema_maintenance
-from tenants.models import EVERY_ACCOUNT, SCHEMA_PREFIX, ApiKey, Domain, Membership, Tenant, User
-from tenants.roles import Role
+from tenants.models import EVERY_ACCOUNT, SCHEMA_PREFIX, ApiKey, Domain, Membership, Tenant, TokenRevocation, User
+from tenants.roles import PERMISSIONS, Role
 from tradsys.audit.services import record
 from tradsys.outbox.services import enqueue
 
@@ -120,7 +121,10 @@ def create_user(*, actor: Any, username: str, password: str, email: str = "", is
 
 @transaction.atomic
 def update_user(*, actor: Any, user: User, changes: dict[str, Any]) -> User:
-    """Change a person's names, e-mail, activity or platform rights. Raises ValidationError."""
+    """Change a person's names, e-mail, activity or platform rights; whoever is not active any more has no tokens either.
+
+    Raises ValidationError.
+    """
     refused = changes.keys() - {*_USER_FIELDS}
     if refused:
         raise ValidationError(f"a user's {', '.join(sorted(refused))} cannot be changed here")
@@ -131,12 +135,18 @@ def update_user(*, actor: Any, user: User, changes: dict[str, Any]) -> User:
     current.full_clean()
     current.save()
     record(actor=actor, action="user.changed", subject=f"user:{current.username}", before=before, after=_user_facts(current))
+    if before["is_active"] and not current.is_active:
+        for membership in current.memberships.select_related("tenant"):
+            revoke_tokens(actor=actor, tenant=membership.tenant, user=current.username, reason="user deactivated")
     return current
 
 
 @transaction.atomic
 def set_membership(*, actor: Any, tenant: Tenant, user: User, role: str, accounts: Sequence[str] = (EVERY_ACCOUNT,)) -> Membership:
-    """Make `user` a member of `tenant`, or change his part. Raises ValidationError for an unknown role."""
+    """Make `user` a member of `tenant`, or change his part. What takes a right away revokes his tokens.
+
+    Raises ValidationError for an unknown role.
+    """
     if role not in list(Role):
         raise ValidationError(f"{role!r} is not a role: {', '.join(Role)}")
     membership = Membership.objects.select_for_update().filter(tenant=tenant, user=user).first()
@@ -156,12 +166,15 @@ def set_membership(*, actor: Any, tenant: Tenant, user: User, role: str, account
         after=_membership_facts(membership),
     )
     _publish(tenant.slug)
+    if before is not None and _takes_rights(before, _membership_facts(membership)):
+        revoke_tokens(actor=actor, tenant=tenant, user=user.username, reason="fewer rights")
+        membership.refresh_from_db(fields=["tokens_revoked_at"])
     return membership
 
 
 @transaction.atomic
 def remove_membership(*, actor: Any, membership: Membership) -> None:
-    """The person's next request on this tenant is refused."""
+    """The person's next request on this tenant is refused, and his tokens count no more."""
     record(
         actor=actor,
         action="membership.removed",
@@ -169,7 +182,7 @@ def remove_membership(*, actor: Any, membership: Membership) -> None:
         subject=f"user:{membership.user.username}",
         before=_membership_facts(membership),
     )
-    _publish(membership.tenant.slug)
+    revoke_tokens(actor=actor, tenant=membership.tenant, user=membership.user.username, reason="membership removed")
     membership.delete()
 
 
@@ -194,10 +207,36 @@ def issue_api_key(*, actor: Any, tenant: Tenant, user: User, name: str, expires_
 
 @transaction.atomic
 def revoke_api_key(*, actor: Any, key: ApiKey, now: datetime) -> None:
-    """The key counts no more."""
+    """The key counts no more, nor do the tokens that were made from it."""
     key.revoked_at = now
     key.save(update_fields=["revoked_at"])
     record(actor=actor, action="api-key.revoked", tenant=key.tenant.slug, subject=f"api-key:{key.prefix}")
+    revoke_tokens(actor=actor, tenant=key.tenant, api_key=key.prefix, reason="API key revoked")
+
+
+@transaction.atomic
+def revoke_tokens(
+    *, actor: Any, tenant: Tenant, user: str = "", token_id: str = "", api_key: str = "", reason: str = ""
+) -> TokenRevocation:
+    """Tokens of `tenant` issued until now count no more: all of one user's, those made from one API key, or a single one.
+
+    Services refuse them as soon as the tenant's next document arrives. Raises ValueError unless exactly one is named, and
+    ValidationError for what cannot be a name.
+    """
+    kinds = TokenRevocation.Kind
+    named = [(kind, value) for kind, value in ((kinds.USER, user), (kinds.TOKEN, token_id), (kinds.API_KEY, api_key)) if value]
+    if len(named) != 1:
+        raise ValueError("exactly one of user, token_id and api_key says whose tokens are revoked")
+    kind, value = named[0]
+    row = TokenRevocation(tenant=tenant, kind=kind, value=value, revoked_at=timezone.now(), reason=reason)
+    row.full_clean()
+    row.save()
+    if kind is kinds.USER:
+        # Whoever keeps a token for a member sees on the membership that it is to be thrown away.
+        Membership.objects.filter(tenant=tenant, user__username=value).update(tokens_revoked_at=row.revoked_at)
+    record(actor=actor, action="tokens.revoked", tenant=tenant.slug, subject=f"{kind.value}:{value}", reason=reason)
+    _publish(tenant.slug)
+    return row
 
 
 def _publish(slug: str) -> None:
@@ -214,6 +253,12 @@ _USER_FIELDS = ("first_name", "last_name", "email", "is_active", "is_staff", "is
 
 def _user_facts(user: User) -> dict[str, Any]:
     return {field: getattr(user, field) for field in _USER_FIELDS}
+
+
+def _takes_rights(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether a changed membership lacks a permission or an account that it had."""
+    accounts = EVERY_ACCOUNT not in after["accounts"] and bool(set(before["accounts"]) - set(after["accounts"]))
+    return accounts or bool(PERMISSIONS[Role(before["role"])] - PERMISSIONS[Role(after["role"])])
 
 
 def _membership_facts(membership: Membership) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 from tenants.models import Membership
 from tenants.tokens import issue_order_token
@@ -17,7 +18,7 @@ from tradsys.mesh.trust.x509_files import CertificateError
 TOKEN_REUSE_SECONDS = 60
 """A role or account taken away ends within this time; signing anew for each click would cost more than it protects."""
 
-_tokens: dict[tuple[int, str, str], tuple[str, float]] = {}
+_tokens: dict[tuple[int, str, str, datetime | None], tuple[str, float]] = {}
 
 
 WEB, COMMAND = "web", "command"
@@ -34,7 +35,7 @@ def gateway_for(membership: Membership, *, door: str) -> OrderGateway:
 
 
 def _token(membership: Membership) -> str:
-    key = (membership.pk, membership.role, ",".join(sorted(membership.accounts)))
+    key = (membership.pk, membership.role, ",".join(sorted(membership.accounts)), membership.tokens_revoked_at)
     token, until = _tokens.get(key, ("", 0.0))
     now = time.monotonic()
     if now >= until:

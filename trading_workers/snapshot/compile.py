@@ -5,6 +5,7 @@ The apps give entries of their own with the same field names; here they become t
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -13,7 +14,7 @@ from compliance import selectors as compliance
 from exchanges import selectors as exchanges
 from licensing import selectors as licensing
 from tenants.kernel.entry_points import enter_for_worker, platform_scope
-from tenants.selectors import tenant_by_slug, tenants
+from tenants.selectors import tenant_by_slug, tenants, token_revocations
 from trading_workers.blotter import selectors as blotter
 from trading_workers.snapshot.documents import (
     ExchangeEntry,
@@ -26,6 +27,9 @@ from trading_workers.snapshot.documents import (
 )
 
 T = TypeVar("T")
+REVOCATIONS_KEPT = timedelta(minutes=15)
+"""Longer than any token may live, with the clocks' difference: what is older revokes nothing that has not expired."""
+_NS = 1_000
 
 
 class Numbering(NamedTuple):
@@ -80,6 +84,7 @@ def compile_tenant(slug: str, numbering: Numbering, *, now: int) -> TenantDocume
         boards = sorted({each.sharia_board for each in accounts if each.sharia_board is not None})
         licence = licensing.licence_entry(scope)
         verdicts = {board: compliance.verdict_entries(board=board, now=now) for board in boards}
+        revoked = token_revocations(since=datetime.fromtimestamp(now // 1_000_000_000, UTC) - REVOCATIONS_KEPT)
     return TenantDocument(
         revision=numbering.revision,
         committed_at=numbering.committed_at,
@@ -93,7 +98,14 @@ def compile_tenant(slug: str, numbering: Numbering, *, now: int) -> TenantDocume
             board: {key: Verdict(status=each.status, verdict_id=each.verdict_id) for key, each in found.items()}
             for board, found in verdicts.items()
         },
+        revocations={key: _end_of_microsecond(at) for key, at in revoked.items()},
     )
+
+
+def _end_of_microsecond(time: datetime) -> int:
+    """The database keeps microseconds; a token issued within the same one, before the revocation, is among the revoked."""
+    since = time - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds) * _NS + _NS - 1
 
 
 def _as(entries: object, kind: type[T]) -> T:

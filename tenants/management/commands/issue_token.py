@@ -8,7 +8,7 @@ from tenants.kernel.directory import UnknownTenant
 from tenants.kernel.entry_points import enter_for_command
 from tenants.selectors import member_by_name
 from tenants.tokens import issue_order_token
-from tradsys.mesh.tokens import LONGEST_LIFETIME_SECONDS, KeyUnreadable
+from tradsys.mesh.tokens import KeyUnreadable
 
 
 class Command(BaseCommand):
@@ -17,7 +17,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--tenant", required=True, help="the tenant's slug")
         parser.add_argument("--user", required=True, help="name of a member of the tenant")
-        parser.add_argument("--seconds", type=int, default=LONGEST_LIFETIME_SECONDS, help="lifetime, at most %(default)s")
+        parser.add_argument(
+            "--seconds", type=int, default=None, help="lifetime; default: the longest that the mesh configuration allows"
+        )
 
     def handle(self, *args: Any, **options: Any) -> str:
         try:

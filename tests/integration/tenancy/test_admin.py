@@ -99,7 +99,9 @@ def test_an_operator_sets_changes_and_ends_a_membership(operator_client: Client,
         assert (made.role, made.accounts) == ("trader", ["A-1", "A-2"])
     assert operator_client.post(f"{address}/delete/", {"post": "yes"}).status_code == 302
     assert [event.action for event in audited("alpha", "user:beta-viewer")] == [
+        "tokens.revoked",
         "membership.removed",
+        "tokens.revoked",  # every account became two
         "membership.set",
         "membership.set",
     ]
@@ -143,7 +145,11 @@ def test_an_operator_revokes_keys(operator_client: Client, tenant_a: Tenant) -> 
     with platform_scope():
         key.refresh_from_db()
     assert key.revoked_at is not None
-    assert [event.action for event in audited("alpha", f"api-key:{key.prefix}")] == ["api-key.revoked", "api-key.issued"]
+    assert [event.action for event in audited("alpha", f"api-key:{key.prefix}")] == [
+        "tokens.revoked",
+        "api-key.revoked",
+        "api-key.issued",
+    ]
 
 
 def test_the_log_and_the_tenants_cannot_be_deleted_from_the_pages(operator_client: Client, tenant_a: Tenant) -> None:
