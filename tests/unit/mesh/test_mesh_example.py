@@ -23,7 +23,7 @@ def test_the_example_is_what_the_schema_says_now() -> None:
 
 def test_the_example_loads() -> None:
     assert load_mesh_config(EXAMPLE).circuit_breaker.overrides["exchange:EGX"] == BreakerSettings(
-        failures=3, window_ms=10_000, open_ms=5_000, slow_call_ms=1_000
+        failures=20, window_ms=30_000, open_ms=2_000, slow_call_ms=15_000
     )
 
 
