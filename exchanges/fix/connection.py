@@ -193,7 +193,7 @@ class Initiator:
             while not self._stopping.is_set():
                 if failures and await self._stopped_within(delays[min(failures, len(delays)) - 1]):
                     break
-                while not self._may_connect():
+                while not (self._may_connect() and self.session.in_hours):
                     if await self._stopped_within(TICK_SECONDS):
                         return
                 started = loop.time()
@@ -203,6 +203,7 @@ class Initiator:
                     place += 1
                 elif loop.time() - started < _SHORT_SECONDS:
                     failures += 1
+                    place += 1
                 else:
                     failures = 1
         finally:
@@ -219,10 +220,11 @@ class Initiator:
 
     async def _connect_once(self, host: str, port: int) -> bool:
         """One connection from start to end; True when it got as far as a logon."""
-        loop = asyncio.get_running_loop()
+        loop, tls = asyncio.get_running_loop(), self.config.tls
+        name = None if tls is None else self.config.tls_server_name or host
         try:
             async with asyncio.timeout(self.config.logon_timeout_seconds):
-                _, line = await loop.create_connection(lambda: Line(self.session), host, port, ssl=self.config.tls)
+                _, line = await loop.create_connection(lambda: Line(self.session), host, port, ssl=tls, server_hostname=name)
         except (OSError, TimeoutError, ssl.SSLError) as error:
             log.warning("%s cannot reach %s:%d: %s", self.config.name, host, port, error)
             return False

@@ -23,7 +23,7 @@ from exchanges.fix.states.awaiting_resend import AWAITING_RESEND
 from exchanges.fix.states.in_session import IN_SESSION
 from exchanges.fix.states.latent import LATENT
 from exchanges.fix.store import Frame, MessageStore, StoreError
-from exchanges.fix.timestamps import TimestampWriter
+from exchanges.fix.timestamps import TimestampWriter, text_to_timestamp
 from exchanges.fix.verification import Verification
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Session:
         self._wire: Wire | None = None
         self._output: list[bytes] = []
         self._depth = 0
+        #: Begin of the schedule's period that this connection belongs to.
+        self._period: int | None = None
         #: Number of the last new message that was written on this connection; later ones wait in _held until it is their turn.
         self._written = 0
         self._held: dict[int, bytes] = {}
@@ -190,8 +192,14 @@ class Session:
             self._event(lambda: self._receive(messages))
 
     def tick(self) -> None:
-        """Time has passed: heartbeats, test requests, time-outs. Call a few times a second."""
-        self._event(lambda: self.state.on_tick(self, self.clock.now()))
+        """Time has passed: heartbeats, test requests, time-outs, the end of the session's hours. Call a few times a second."""
+        self._event(self._tick)
+
+    @property
+    def in_hours(self) -> bool:
+        """Whether the schedule allows a connection now."""
+        schedule = self.config.schedule
+        return schedule is None or schedule.period_start(self.clock.now()) is not None
 
     def continue_resend(self) -> None:
         """Serve the next chunk of a ResendRequest; call while `resend_pending`."""
@@ -317,7 +325,31 @@ class Session:
         now = self.clock.now()
         self.last_sent = self.last_received = now
         self.test_request_open = False
+        if self.config.schedule is not None:
+            self._period = self.config.schedule.period_start(now)
+            if self._period is None:
+                self.close("outside the hours of the session")
+                return
+            if self._last_use(now) < self._period:
+                self.reset_numbers()
         self.state.on_connected(self)
+
+    def _last_use(self, now: int) -> int:
+        """When the last stored message was sent, ns UTC; `now` when nothing tells. Both sides say something in every period."""
+        last = self.store.next_sender - 1
+        for _, raw in self.store.outgoing(last, last):
+            for message in Parser(max_body_length=len(raw)).feed(raw):
+                return text_to_timestamp(message.required(tags.SENDING_TIME))
+        return now
+
+    def _tick(self) -> None:
+        now, schedule = self.clock.now(), self.config.schedule
+        if schedule is not None and self._wire is not None and schedule.period_start(now) != self._period:
+            if self.logged_on:
+                self.start_logout("The hours of the session are over")
+            elif self.state is not AWAITING_LOGOUT:
+                self.close("the hours of the session are over")
+        self.state.on_tick(self, now)
 
     def _receive(self, messages: Sequence[Message]) -> None:
         self.last_received = self.clock.now()

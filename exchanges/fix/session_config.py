@@ -6,6 +6,7 @@ from typing import Literal
 
 from exchanges.fix.dictionary.dictionary import Dictionary
 from exchanges.fix.dictionary.fix44 import FIX44
+from exchanges.fix.schedule import SessionSchedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,10 @@ class SessionConfig:
     hosts: tuple[tuple[str, int], ...] = ()
     #: TLS of the initiator's connections; None is plain TCP.
     tls: ssl.SSLContext | None = None
+    #: Name that the venue's certificate has to carry; empty: the host that is connected to.
+    tls_server_name: str = ""
+    #: Hours of the session; None: always. Outside of them lines are closed, and each period starts with number 1 on both sides.
+    schedule: SessionSchedule | None = None
     dictionary: Dictionary | None = FIX44
     check_sending_time: bool = True
     max_latency_seconds: int = 120
