@@ -84,13 +84,12 @@ class LineBreaker:
         """The venue reported on these."""
         if not self._unanswered:
             return
-        trial_order = self._trial[0] if self._trial is not None else 0
         for order in orders:
             sent_at = self._unanswered.pop(order, None)
             if sent_at is None:
                 continue
-            if order == trial_order:
-                self._decide_trial()
+            if self._trial is not None and order == self._trial[0]:
+                self._decide_trial(self._trial[1])
             elif self._steady() - sent_at > self._slow_ns:
                 self._failed()
 
@@ -103,14 +102,13 @@ class LineBreaker:
                 break
             del self._unanswered[order]
             if self._trial is not None and order == self._trial[0]:
-                self._decide_trial()
+                self._decide_trial(self._trial[1])
             else:
                 self._failed()
         self._refresh()
 
-    def _decide_trial(self) -> None:
-        assert self._trial is not None
-        permit, self._trial = self._trial[1], None
+    def _decide_trial(self, permit: Permit) -> None:
+        self._trial = None
         # A trial that took too long counts as failed, by the breaker's own reckoning.
         self.breaker.succeeded(permit)
         self._refresh()

@@ -157,3 +157,15 @@ def test_an_open_breaker_lets_a_line_that_is_logged_on_take_no_orders() -> None:
     guarded.clock.turn(OPEN)
     guarded.line.check()
     assert guarded.told == [True]
+
+
+def test_answers_of_before_and_of_the_trial_may_come_together() -> None:
+    guarded = Guarded()
+    guarded.log_on()
+    guarded.stall(3)
+    guarded.line.sent([5])
+    guarded.clock.turn(OPEN)
+    guarded.line.sent([11])
+    guarded.line.answered([0, 5, 11, 11])
+    assert guarded.state is BreakerState.CLOSED
+    assert guarded.told[-1] is True
