@@ -48,7 +48,7 @@ class WebCalls:
         ready.wait()
 
     def refusal(self, tenant: str, features: tuple[str, ...] = (), *, meter: str = "") -> CallRefusal | None:
-        """Why the tenant may not make this call now; None lets it pass and counts it against quota and rate. One query."""
+        """Why the tenant may not make this call now; None lets it pass and counts it against quota and rate."""
         try:
             document = tenant_document(tenant)
         except NothingPublished:

@@ -16,6 +16,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 
 from tenants.kernel.websocket import TenantWebSocket  # noqa: E402
 from trading_workers import consumers  # noqa: E402
+from trading_workers.snapshot.published import close_documents  # noqa: E402
 from trading_workers.web_calls import close_web_calls  # noqa: E402
 from tradsys import celery_app  # noqa: E402, F401  (the app that tasks are sent through)
 from tradsys.configuration import Configuration  # noqa: E402
@@ -36,6 +37,7 @@ async def telemetry() -> AsyncIterator[None]:
 @asynccontextmanager
 async def counted_calls() -> AsyncIterator[None]:
     yield
+    close_documents()
     await asyncio.to_thread(close_web_calls)
 
 

@@ -6,6 +6,8 @@ CHANNEL = "tradsys:snapshots"
 """JSON ``{"name", "revision"}`` is published here after a document was set."""
 REVISIONS = "tradsys:snapshot-revisions"
 """Hash: document name → newest revision; a worker that missed a publication sees it here."""
+CACHE_OF_DOCUMENTS = "published-documents"
+"""Of the web's processes; the relay announces its revisions, with the documents' names as scopes."""
 _DOCUMENT = "tradsys:snapshot:"
 _ACKS = "tradsys:snapshot-acks:"
 

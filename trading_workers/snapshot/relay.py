@@ -26,8 +26,10 @@ from tenants.models import Tenant
 from trading_workers.snapshot import compile as compiler
 from trading_workers.snapshot.documents import PLATFORM, SignedDocument
 from trading_workers.snapshot.publication import publish
-from trading_workers.snapshot.redis_keys import CHANNEL, REVISIONS, document_key
+from trading_workers.snapshot.redis_keys import CACHE_OF_DOCUMENTS, CHANNEL, REVISIONS, document_key
 from trading_workers.snapshot.signing import AnyDocument, encode_signed
+from tradsys.cache.redis_link import queue_revision
+from tradsys.cache.redis_names import Change
 from tradsys.outbox.models import CHANNEL as OUTBOX_CHANNEL
 from tradsys.outbox.selectors import claim_waiting
 from tradsys.outbox.services import mark_published
@@ -167,6 +169,7 @@ class Relay:
                 for signed in missing:
                     pipeline.set(document_key(signed.name), encode_signed(signed))
                     pipeline.hset(REVISIONS, signed.name, signed.revision)
+                    queue_revision(pipeline, CACHE_OF_DOCUMENTS, Change(signed.name, "relay", signed.revision))
                     pipeline.publish(CHANNEL, json.dumps({"name": signed.name, "revision": signed.revision}))
                 pipeline.execute()
                 log.info("announced %s", ", ".join(f"{signed.name} {signed.revision}" for signed in missing))

@@ -23,8 +23,9 @@ from tradsys.cache.redis_link import (
     look_up_answer,
     queue_invalidation,
     queue_look_up,
+    queue_revision,
 )
-from tradsys.cache.redis_names import RAISE_REVISION, Change, changes_channel, encode_change, entry_key, revisions_key
+from tradsys.cache.redis_names import Change, changes_channel, entry_key, revisions_key
 from tradsys.cache.settings import CacheMisused, CacheSettings, Codec
 from tradsys.cache.state import FETCH_ATTEMPTS, CacheState
 
@@ -208,12 +209,11 @@ class BlockingCache(Generic[T]):
             self._state.settled(owed)
 
     def _publish(self, change: Change) -> None:
-        if change.key is None:
-            channel, told = changes_channel(self._name), encode_change(change)
-            self._redis.eval(RAISE_REVISION, 1, revisions_key(self._name), change.scope, change.revision, channel, told)
-            return
         with self._redis.pipeline(transaction=True) as pipeline:
-            queue_invalidation(pipeline, self._name, change, self._state.token_lifetime_ms)
+            if change.key is None:
+                queue_revision(pipeline, self._name, change)
+            else:
+                queue_invalidation(pipeline, self._name, change, self._state.token_lifetime_ms)
             pipeline.execute()
 
     def _catch_up(self) -> None:

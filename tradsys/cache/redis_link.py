@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from redis.exceptions import RedisError, ResponseError
 
 from tradsys.cache.entries import Place
-from tradsys.cache.redis_names import Change, changes_channel, encode_change, entry_key, revisions_key, token_key
+from tradsys.cache.redis_names import RAISE_REVISION, Change, changes_channel, encode_change, entry_key, revisions_key, token_key
 
 REDIS_SECONDS = 0.25
 """How long a command may take; behind Redis there is another level."""
@@ -44,6 +44,12 @@ def look_up_answer(replies: list[Any]) -> Answer:
     if isinstance(raw, RedisError) and not isinstance(raw, ResponseError):
         raise raw
     return Answer(raw, "" if token is None else token.decode(errors="replace"), revision)
+
+
+def queue_revision(pipeline: Any, cache: str, change: Change) -> None:
+    """The newest revision of a scope, which never falls, and its announcement. Also for a publisher that holds no cache itself."""
+    channel, told = changes_channel(cache), encode_change(change)
+    pipeline.eval(RAISE_REVISION, 1, revisions_key(cache), change.scope, change.revision, channel, told)
 
 
 def queue_invalidation(pipeline: Any, cache: str, change: Change, lifetime_ms: int) -> None:

@@ -54,6 +54,7 @@ class CacheState(Generic[T, F]):
         self._floors: dict[str, int] = {}
         self._flights: dict[Place, F] = {}
         self._redis_rests_until = 0
+        self._redis_away = False
         self._owed: dict[tuple[str, str | None], Change] = {}
         self._lock = threading.RLock()
 
@@ -87,6 +88,7 @@ class CacheState(Generic[T, F]):
     def from_redis(self, place: Place, raw: object, token: str, revision: object) -> Held[T] | None:
         """What Redis answered: the entry's bytes, its key's token, and the scope's revision, as read in one go."""
         with self._lock:
+            self._redis_answered()
             self.raise_floor(place.scope, self._revision(revision))
             held = None
             if raw is not None:
@@ -175,6 +177,7 @@ class CacheState(Generic[T, F]):
     def caught_up(self, revisions: dict[bytes, bytes]) -> list[Change]:
         """After a subscription: take over Redis's revisions, forget what memory holds; returns what Redis does not know yet."""
         with self._lock:
+            self._redis_answered()
             theirs = {scope.decode(errors="replace"): self._revision(text) for scope, text in revisions.items()}
             missing = [Change(scope, self.origin, floor) for scope, floor in self._floors.items() if floor > theirs.get(scope, 0)]
             for scope, revision in theirs.items():
@@ -197,9 +200,15 @@ class CacheState(Generic[T, F]):
     def redis_failed(self, error: BaseException) -> None:
         with self._lock:
             self.figures.redis_errors += 1
-            if not self.redis_rests:
+            if not self._redis_away:
                 log.warning("cache %s goes on without Redis: %s", self.settings.name, type(error).__name__)
+            self._redis_away = True
             self._redis_rests_until = self.now() + self.settings.redis_rest_ms * NS_PER_MS
+
+    def _redis_answered(self) -> None:
+        if self._redis_away:
+            log.info("cache %s has Redis again", self.settings.name)
+        self._redis_away = False
 
     def owe(self, change: Change) -> None:
         """Redis has not heard of this change: it is told before it is asked anything again."""

@@ -46,8 +46,8 @@ class PortPlan:
         """Loopback address of one listener."""
         return Address(LOOPBACK, self.ports[name])
 
-    def variables(self, *, database_url: str, redis_url: str) -> dict[str, str]:
-        """The environment variables that lead a process to this platform."""
+    def variables(self, *, database_url: str, redis_url: str, without: Container[str] = ()) -> dict[str, str]:
+        """The environment variables that lead a process to this platform. Nobody waits for the processes `without`."""
         return {
             "TRADSYS_DATABASE_URL": database_url,
             "TRADSYS_REDIS_URL": redis_url,
@@ -55,7 +55,7 @@ class PortPlan:
             "TRADSYS_ORDER_WORKERS": f"worker-1={self.address('order worker')}",
             "TRADSYS_SERVICES": self._list("", "market-data", "services"),
             "TRADSYS_MESH": self._list(" mesh", *MESH_PROCESSES),
-            "TRADSYS_METRICS": self._list(" metrics", *MEASURED_PROCESSES),
+            "TRADSYS_METRICS": self._list(" metrics", *(name for name in MEASURED_PROCESSES if name not in without)),
             "TRADSYS_VENUES": f"EGX={self.address('venue EGX')},ADX={self.address('venue ADX')}",
             "TRADSYS_VENUE_ADMIN": f"EGX={self.address('venue EGX HTTP')},ADX={self.address('venue ADX HTTP')}",
         }

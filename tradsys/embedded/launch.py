@@ -100,7 +100,7 @@ class Launch:
         postgres, redis = server_pair(self.var, home, ports=ports.servers)
         self._initialise(postgres)
         redis.configure()
-        variables = ports.variables(database_url=postgres.url, redis_url=redis.url)
+        variables = ports.variables(database_url=postgres.url, redis_url=redis.url, without=self.without)
         write_environment(self.var, variables)
         configuration = Configuration.from_environment(variables | {"TRADSYS_VAR": str(self.var)})
         self._configuration = configuration

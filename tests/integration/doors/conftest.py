@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
+
+from tradsys.configuration import Configuration
 
 if TYPE_CHECKING:
     from tenants.models import ApiKey, Tenant
+    from tradsys.embedded.servers import EmbeddedServers
 
 
 @pytest.fixture(autouse=True)
-def documents_and_tokens_are_not_remembered() -> Iterator[None]:
+def documents_and_tokens_are_not_remembered(servers: EmbeddedServers) -> Iterator[None]:
     """The process remembers opened documents by revision; a rolled back database gives the same numbers out again."""
     from trading_workers import acting
     from trading_workers.snapshot import published
+    from trading_workers.snapshot.redis_keys import CACHE_OF_DOCUMENTS
     from trading_workers.web_calls import web_calls
 
     def forget() -> None:
-        published._opened.clear()
+        state = published._documents(os.getpid())._state
+        state.forget_all()
+        state._floors.clear()
+        with redis.Redis.from_url(Configuration.from_environment().redis_url) as connection:
+            for key in connection.scan_iter(f"cache:{CACHE_OF_DOCUMENTS}:*", count=1000):
+                connection.delete(key)
         acting._tokens.clear()
         web_calls()._check._tenants.clear()
 

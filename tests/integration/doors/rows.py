@@ -26,6 +26,7 @@ from trading_workers.blotter.services import open_account
 from trading_workers.snapshot import compile as compiler
 from trading_workers.snapshot.documents import PLATFORM
 from trading_workers.snapshot.publication import publish
+from trading_workers.snapshot.published import announce
 from tradsys.configuration import Configuration
 from tradsys.mesh.tokens import load_signing_key
 
@@ -69,13 +70,15 @@ def add_account(code: str) -> None:
 
 
 def publish_documents(*slugs: str) -> None:
-    """The platform's document and each tenant's, numbered, signed with this run's key and stored."""
+    """The platform's document and each tenant's, numbered, signed with this run's key, stored and announced."""
     key = load_signing_key(Configuration.from_environment().snapshot_signing_key)
     now = time.time_ns()
     lease = {"key": key, "committed_at": now, "lease_until": now + LEASE_NS}
-    publish(PLATFORM, lambda numbering: compiler.compile_platform(numbering, now=now).document, **lease)
+    published = [publish(PLATFORM, lambda numbering: compiler.compile_platform(numbering, now=now).document, **lease)]
     for slug in slugs:
-        publish(slug, lambda numbering, slug=slug: compiler.compile_tenant(slug, numbering, now=now), **lease)
+        published.append(publish(slug, lambda numbering, slug=slug: compiler.compile_tenant(slug, numbering, now=now), **lease))
+    for signed in published:
+        announce(signed.name, signed.revision)
 
 
 def publish_licence(slug: str, **changes: Any) -> None:
@@ -84,7 +87,7 @@ def publish_licence(slug: str, **changes: Any) -> None:
     licence = msgspec.structs.replace(order_path_setup.licence(valid_from=now - LEASE_NS, valid_until=now + LEASE_NS), **changes)
     key = load_signing_key(Configuration.from_environment().snapshot_signing_key)
     with platform_scope():
-        publish(
+        signed = publish(
             slug,
             lambda numbering: order_path_setup.tenant(
                 revision=numbering.revision,
@@ -100,6 +103,7 @@ def publish_licence(slug: str, **changes: Any) -> None:
             committed_at=now,
             lease_until=now + LEASE_NS,
         )
+    announce(signed.name, signed.revision)
 
 
 def add_orders(slug: str, count: int, *, account: str = "", prefix: str = "", same_time: bool = False) -> list[Order]:
