@@ -35,7 +35,7 @@ from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.shape import Shape
 
 ORDER: list[Field] = [
-    (1, b"COR-BUY"), (11, b"1234567890"), (21, b"1"), (38, b"1000"), (40, b"2"), (44, b"83.25"), (54, b"1"), (55, b"COMI"),
+    (1, b"COR-BUY"), (11, b"1234567"), (21, b"1"), (38, b"1000"), (40, b"2"), (44, b"83.25"), (54, b"1"), (55, b"COMI"),
     (59, b"0"), (60, b"20260302-09:30:00.000"), (207, b"XCAI"),
 ]  # fmt: skip
 TIME = b"20260302-09:30:00.000"
