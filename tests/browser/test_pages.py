@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +11,7 @@ from babel.messages.pofile import read_po
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visitor
+from tests.smoke.platform import Platform
 from tradsys.translations import catalogue
 
 VisitorFactory = Callable[..., Visitor]
@@ -213,3 +216,40 @@ def test_no_page_of_an_administrator_runs_out_of_the_window_of_a_telephone(visit
         administrator.go("corniche", path)
         assert administrator.page.evaluate(overflow) <= 0, path
         administrator.picture(f"{path.strip('/')}-telephone")
+
+
+def test_the_operator_watches_the_services_without_loading_the_page_again(visitor: VisitorFactory, platform: Platform) -> None:
+    operator = visitor()
+    sign_in_as_operator(operator)
+    page = operator.page
+    page.get_by_role("link", name="Services", exact=True).click()
+    worker = page.locator('tr[data-process="worker-1"]')
+    expect(worker).to_have_attribute("data-state", "serving")
+    expect(worker.locator("meter")).to_have_attribute("aria-label", "Time left of the lease")
+    page.evaluate("window.stillTheSamePage = true")
+    page.focus("#tile-projector")
+    projector = platform.addresses["processes"]["projector"]
+    os.kill(projector, signal.SIGSTOP)
+    try:
+        expect(page.locator('tr[data-process="projector"]')).to_have_attribute("data-state", "gone")
+        expect(page.locator("#summary")).to_contain_text("projector (Gone)")
+        expect(page.locator("#tile-projector")).to_be_focused()
+        operator.picture("services-gone")
+    finally:
+        os.kill(projector, signal.SIGCONT)
+    expect(page.locator('tr[data-process="projector"]')).to_have_attribute("data-state", "serving")
+    assert page.evaluate("window.stillTheSamePage === true")
+    assert page.evaluate(NAMELESS_CONTROLS) == []
+
+
+def test_the_services_fit_a_telephone_and_speak_arabic_in_the_dark(visitor: VisitorFactory) -> None:
+    operator = visitor(width=390, dark=True)
+    sign_in_as_operator(operator)
+    page = operator.page
+    in_arabic(page)
+    operator.go("", "/admin/services/")
+    expect(page.locator('tr[data-process="worker-1"]')).to_have_attribute("data-state", "serving")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    # The user's own name is "operator".
+    assert english_texts().intersection(page.evaluate(SHOWN_TEXTS)) <= {"operator"}
+    operator.picture("services-ar-telephone")
