@@ -13,9 +13,10 @@ from exchanges.fix.application import Application
 from exchanges.fix.clock import SystemClock
 from exchanges.fix.connection import Acceptor, Initiator
 from exchanges.fix.file_store import FileStore
-from exchanges.fix.message import Field, Message
+from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
+from exchanges.fix.shape import Filled, Shape
 
 
 class OrderTaker(Application):
@@ -46,9 +47,11 @@ async def accept(port: int, store: Path, log: Path) -> None:
     await asyncio.Event().wait()
 
 
-def order(number: int) -> tuple[str, list[Field]]:
-    time = b"20260302-09:30:00"
-    return "D", [(11, b"%d" % number), (38, b"100"), (40, b"1"), (54, b"1"), (55, b"COMI"), (60, time)]
+ORDER = Shape("D", [11, 38, 40, 54, 55, 60])
+
+
+def order(number: int) -> Filled:
+    return ORDER.fill([b"%d" % number, b"100", b"1", b"1", b"COMI", b"20260302-09:30:00"])
 
 
 async def initiate(port: int, store_path: Path, count: int) -> None:
@@ -68,7 +71,7 @@ async def initiate(port: int, store_path: Path, count: int) -> None:
     print("ready", flush=True)
     while sent < count:
         batch = range(sent + 1, min(sent + 10, count) + 1)
-        initiator.send_many([order(number) for number in batch])
+        initiator.send_filled([order(number) for number in batch])
         sent = batch[-1]
         await asyncio.sleep(0.002)
     await running
