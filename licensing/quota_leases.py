@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-import redis.asyncio
-from redis.exceptions import RedisError
-
+from licensing.entitlements import EPOCH, nanoseconds
 from licensing.licence_check import LicenceCheck, QuotaLease
+from tradsys.mesh.registry.redis_client import REDIS_AWAY, registry_client
 
 log = logging.getLogger("licensing.quota")
 
-PERIOD_SECONDS: Final = 0.1
-LONGEST_WAIT_SECONDS: Final = 2.0
+PERIOD_MS: Final = 100
+ANSWER_SECONDS: Final = 2
+LONGEST_WAIT_MS: Final = 2_000
 SMALLEST_BLOCK: Final = 20
 LARGEST_BLOCK: Final = 1_000
 KEPT_AFTER_PERIOD_SECONDS: Final = 40 * 24 * 3600
@@ -45,10 +45,10 @@ def block_of(cap: int) -> int:
 
 def month_of(now: int, time_zone: str) -> tuple[str, int]:
     """The billing month at `now` (ns UTC) as ``2026-11``, and the instant (ns UTC) at which the next one begins."""
-    local = datetime.fromtimestamp(now // _NS, ZoneInfo(time_zone))
+    local = (EPOCH + timedelta(microseconds=now // 1000)).astimezone(ZoneInfo(time_zone))
     year, month = (local.year + 1, 1) if local.month == 12 else (local.year, local.month + 1)
     following = datetime(year, month, 1, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
-    return f"{local.year}-{local.month:02d}", int(following.timestamp()) * _NS
+    return f"{local.year}-{local.month:02d}", nanoseconds(following)
 
 
 def quota_key(tenant: str, meter: str, period: str) -> str:
@@ -60,23 +60,24 @@ class QuotaLeases:
     """Keeps the leases of one process's `LicenceCheck` filled. `run` as a task; `now` gives nanoseconds UTC."""
 
     def __init__(self, *, redis_url: str, check: LicenceCheck, now: Callable[[], int]) -> None:
-        self._client: Any = redis.asyncio.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._client: Any = registry_client(redis_url, seconds=ANSWER_SECONDS)
         self._take = self._client.register_script(_TAKE)
         self._check = check
         self._now = now
 
     async def run(self) -> None:
         """Until cancelled."""
-        wait = PERIOD_SECONDS
+        wait = PERIOD_MS
         while True:
-            wait = PERIOD_SECONDS if await self.refill_quietly() else min(wait * 2, LONGEST_WAIT_SECONDS)
-            await asyncio.sleep(wait)
+            wait = PERIOD_MS if await self.refill_quietly() else min(wait * 2, LONGEST_WAIT_MS)
+            await asyncio.sleep(wait / 1000)
 
     async def refill_quietly(self) -> bool:
-        """`refill`, and False where Redis does not answer: what is leased goes on."""
+        """`refill`, and False where Redis does not answer in time: what is leased goes on."""
         try:
-            await self.refill()
-        except (RedisError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self.refill()
+        except REDIS_AWAY as error:
             log.warning("quota cannot be leased: %s; what is leased goes on", type(error).__name__)
             return False
         return True
@@ -104,11 +105,12 @@ class QuotaLeases:
     async def close(self) -> None:
         """Give back what is left, as far as Redis answers."""
         try:
-            for tenant, meter, quota in self._check.quotas():
-                if quota.remaining > 0 and self._now() < quota.period_end:
-                    period, _ = month_of(self._now(), quota.time_zone)
-                    units, quota.remaining = quota.remaining, 0
-                    await self._client.decrby(quota_key(tenant, meter, period), units)
-        except (RedisError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                for tenant, meter, quota in self._check.quotas():
+                    if quota.remaining > 0 and self._now() < quota.period_end:
+                        period, _ = month_of(self._now(), quota.time_zone)
+                        units, quota.remaining = quota.remaining, 0
+                        await self._client.decrby(quota_key(tenant, meter, period), units)
+        except REDIS_AWAY as error:
             log.warning("leased quota was not given back: %s", type(error).__name__)
         await self._client.aclose()

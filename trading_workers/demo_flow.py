@@ -27,6 +27,7 @@ from trading_workers.client.workers import door_of_account
 from tradsys.configuration import Configuration, ConfigurationError
 from tradsys.mesh.channels.process import channel_trust
 from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
+from tradsys.mesh.config.schema import AuthConfig
 from tradsys.mesh.registry.fallback import configured_instances
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.registry.watcher import RegistryWatcher
@@ -131,9 +132,19 @@ async def run_trader(
         await asyncio.sleep(10)
 
 
-def token_source(key: Ed25519PrivateKey, trader: Trader) -> Callable[[], str]:
+def token_source(key: Ed25519PrivateKey, trader: Trader, authentication: AuthConfig) -> Callable[[], str]:
     def token() -> str:
-        return issue(key, subject=trader.user, tenant=trader.tenant, role="trader", accounts=trader.accounts, now=time.time_ns())
+        return issue(
+            key,
+            subject=trader.user,
+            tenant=trader.tenant,
+            role="trader",
+            accounts=trader.accounts,
+            now=time.time_ns(),
+            issuer=authentication.issuer,
+            lifetime_seconds=authentication.longest_token_seconds,
+            longest_lifetime_seconds=authentication.longest_token_seconds,
+        )
 
     return token
 
@@ -152,7 +163,7 @@ async def main(configuration: Configuration) -> None:
     tasks = [asyncio.create_task(RegistryWatcher(configuration.redis_url, mesh, registry).run())]
     for each in TRADERS:
         door = partial(door_of_account, registry, each.tenant, each.accounts[0])
-        tasks.append(asyncio.create_task(run_trader(each, door, trust, token_source(key, each), listed)))
+        tasks.append(asyncio.create_task(run_trader(each, door, trust, token_source(key, each, mesh.authentication), listed)))
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)

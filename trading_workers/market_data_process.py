@@ -55,7 +55,7 @@ async def serve(configuration: Configuration) -> int:
 def main() -> int:
     try:
         configuration = Configuration.from_environment()
-        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration), leased=False)
+        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration), serves=True)
     except (ConfigurationError, PluginError, RuleError, *CANNOT_HOST) as error:
         print(f"market data cannot start: {error}", file=sys.stderr)
         return 1

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from licensing.licence_check import LicenceCheck
 from licensing.quota_leases import QuotaLeases
 from trading_workers.configuration_view import TenantView
+from trading_workers.service_catalogue import every_method
 from trading_workers.snapshot.documents import PlatformDocument
 from trading_workers.snapshot.entitlement import entitlement_of
 from trading_workers.snapshot.signing import AnyDocument
@@ -29,13 +30,13 @@ from tradsys.mesh.standard_services import STANDARD_SERVICES
 from tradsys.mesh.start_order import StartOrderError
 from tradsys.mesh.telemetry.process import TelemetryError
 from tradsys.mesh.tokens import Claims, KeyUnreadable, TokenVerifier, load_verification_key
-from tradsys.mesh.trust.authorization import AuthorizationTable
+from tradsys.mesh.trust.authorization import AuthorizationTable, TableError
 from tradsys.mesh.trust.credentials import IdentityFiles
 from tradsys.mesh.trust.identity import PeerReader
 from tradsys.mesh.trust.x509_files import CertificateError
 from tradsys.mesh.usage import UsageRecorder
 
-CANNOT_HOST = (MeshConfigError, KeyUnreadable, CertificateError, StartOrderError, TelemetryError, OSError)
+CANNOT_HOST = (MeshConfigError, KeyUnreadable, CertificateError, StartOrderError, TableError, TelemetryError, OSError)
 """What keeps a process of the mesh from starting; each says for itself what to do."""
 
 
@@ -98,7 +99,8 @@ class MeshProcess:
             PlatformService.NAME: PlatformService.METHODS,
             **{each.NAME: each.METHODS for each in services},
         }
-        table = AuthorizationTable.of(methods, self.mesh.authorization)
+        standard = {f"{name}/{rule.name}" for name, rules in STANDARD_SERVICES.items() for rule in rules}
+        table = AuthorizationTable.of(methods, self.mesh.authorization, every_method=every_method() | standard)
         self._host = ServiceHost(
             process=process,
             instance=self.instance,

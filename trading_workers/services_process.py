@@ -19,7 +19,7 @@ def main() -> int:
         django.setup()
         from trading_workers.grpc_services.process import PROCESS, serve  # models exist only after the apps are loaded
 
-        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration), leased=False)
+        return run_with_telemetry(PROCESS, configuration, lambda: serve(configuration), serves=True)
     except (ConfigurationError, *CANNOT_HOST) as error:
         print(f"the services cannot start: {error}", file=sys.stderr)
         return 1

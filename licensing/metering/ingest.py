@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any, Final
 
 import msgspec
 from redis.exceptions import ResponseError
 
+from licensing.entitlements import EPOCH
 from licensing.metering.events import ItemStatus, ReportedUsage
 from licensing.metering.services import LARGEST_BATCH, record_usage
 from tenants.kernel.directory import UnknownTenant
@@ -87,5 +88,5 @@ def _reported(usage: CallUsage) -> ReportedUsage:
         event_id=usage.event_id,
         meter=usage.meter,
         quantity=1,
-        event_time=datetime.fromtimestamp(usage.time // 1_000_000_000, UTC),
+        event_time=EPOCH + timedelta(microseconds=usage.time // 1000),
     )

@@ -18,7 +18,7 @@ from tradsys.mesh.telemetry.process import telemetry_of
 
 async def serve(name: str, policy: SyncPolicy) -> int:
     configuration = Configuration.from_environment()
-    with telemetry_of(name, configuration, leased=False):
+    with telemetry_of(name, configuration, serves=True):
         return await Worker(name, configuration, policy=policy).run()
 
 

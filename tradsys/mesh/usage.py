@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import redis.asyncio
-from redis.exceptions import RedisError
 
+from tradsys.mesh.registry.redis_client import REDIS_AWAY, registry_client
 from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("tradsys.usage")
@@ -24,6 +23,7 @@ log = logging.getLogger("tradsys.usage")
 STREAM: Final = "tradsys:usage"
 EVENT_FIELD: Final = b"event"
 FLUSH_SECONDS: Final = 0.2
+ANSWER_SECONDS: Final = 2.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 EVENTS_IN_A_FLUSH: Final = 1_000
 EVENTS_IN_MEMORY: Final = 100_000
@@ -84,7 +84,7 @@ class UsageRecorder:
         self._limit = limit
         self._waiting: deque[_Counted | CallUsage] = deque()
         self._number = 0
-        self._client: Any = redis.asyncio.Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=2)
+        self._client: Any = registry_client(redis_url, seconds=ANSWER_SECONDS)
 
     def record(
         self, *, tenant: str, meter: str, operation: str, door: str, subject: str, success: bool, duration: int, time: int
@@ -104,10 +104,11 @@ class UsageRecorder:
         wait = FLUSH_SECONDS
         while True:
             try:
-                await self.flush()
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    await self.flush()
                 self._reading.unlink(missing_ok=True)
                 wait = FLUSH_SECONDS
-            except (RedisError, OSError, TimeoutError) as error:
+            except REDIS_AWAY as error:
                 log.warning("usage waits for Redis: %s, %d events", type(error).__name__, len(self._waiting))
                 wait = min(wait * 2, LONGEST_WAIT_SECONDS)
             await asyncio.sleep(wait)
@@ -132,9 +133,9 @@ class UsageRecorder:
     async def close(self) -> None:
         """Send what waits, or keep it on the disk for the next start."""
         try:
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 await self.flush()
-        except (RedisError, OSError, TimeoutError) as error:
+        except REDIS_AWAY as error:
             log.warning("usage is kept on the disk: %s", type(error).__name__)
             self._to_disk()
         await self._client.aclose()

@@ -26,6 +26,7 @@ from tradsys.mesh.registry.leases import ThreadLeaseKeeper
 from tradsys.mesh.registry.presence import presence_of
 from tradsys.mesh.telemetry.logs import set_up_logging
 from tradsys.mesh.telemetry.metrics import METRICS
+from tradsys.mesh.telemetry.native_log import NativeLog
 from tradsys.mesh.telemetry.tracing import TRACING
 
 log = logging.getLogger("tradsys.telemetry")
@@ -48,6 +49,7 @@ class Telemetry:
         self._server = server
         self._loop_watch = loop_watch
         self._lease: ThreadLeaseKeeper | None = None
+        self._native_log = NativeLog()
 
     @property
     def address(self) -> str:
@@ -58,6 +60,10 @@ class Telemetry:
         """Measure how late the running event loop is; `start_telemetry` does so itself when it is called inside one."""
         if self._loop_watch is None:
             self._loop_watch = asyncio.get_running_loop().create_task(_measure_loop_lag(), name="event loop lag")
+
+    def hear_native_log(self) -> None:
+        """Until `close`."""
+        self._native_log.start()
 
     def keep(self, lease: ThreadLeaseKeeper) -> None:
         """Start the process's lease; it ends with `close`."""
@@ -73,6 +79,7 @@ class Telemetry:
         if watch is not None and not watch.get_loop().is_closed():
             watch.cancel()
         TRACING.close()
+        self._native_log.stop()
         server, self._server = self._server, None
         if server is not None:
             server.close()
@@ -112,12 +119,13 @@ def telemetry_of(
     process: str,
     configuration: Configuration,
     *,
-    leased: bool = True,
+    serves: bool = False,
     breakers: Callable[[], Mapping[str, str]] = dict,
 ) -> Telemetry:
     """`start_telemetry` with the configuration's own mesh file, and a lease in the registry that tells the states of `breakers`.
 
-    `leased` False for a process whose services have a lease of their own. Raises TelemetryError, also for a file that is wrong.
+    `serves` for a process that serves gRPC: its host has a lease of its own, and what gRPC's core says of connections is heard.
+    Raises TelemetryError, also for a file that is wrong.
     """
     try:
         mesh = load_mesh_config(configuration.mesh_config_file)
@@ -125,18 +133,20 @@ def telemetry_of(
         raise TelemetryError(str(error)) from error
     telemetry = start_telemetry(process, configuration, mesh)
     # A process that nothing names is a command or a test: nobody waits for it.
-    if leased and process in configuration.metrics:
+    if serves:
+        telemetry.hear_native_log()
+    elif process in configuration.metrics:
         telemetry.keep(presence_of(process, configuration, mesh, breakers=breakers))
     return telemetry
 
 
 def run_with_telemetry(
-    process: str, configuration: Configuration, main: Callable[[], Coroutine[Any, Any, Result]], *, leased: bool = True
+    process: str, configuration: Configuration, main: Callable[[], Coroutine[Any, Any, Result]], *, serves: bool = False
 ) -> Result:
     """``asyncio.run(main())``, observed from before its first step until after its last; see `telemetry_of`."""
 
     async def observed() -> Result:
-        with telemetry_of(process, configuration, leased=leased):
+        with telemetry_of(process, configuration, serves=serves):
             return await main()
 
     return asyncio.run(observed())
