@@ -19,6 +19,7 @@ from tradsys.configuration import Configuration
 from tradsys.mesh.usage import EVENT_FIELD, STREAM, UsageRecorder
 
 pytestmark = pytest.mark.django_db
+CALLED_AT = time.time_ns()
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def record(usage: UsageRecorder, tenant: str = "alpha", calls: int = 1) -> None:
             subject="alpha-trader",
             success=True,
             duration=1_000,
-            time=time.time_ns(),
+            time=CALLED_AT,
         )
 
 

@@ -1,7 +1,7 @@
 """What gRPC's own core writes to the standard error output: as log records, and refused TLS handshakes as figures.
 
-A handshake that fails (a certificate of another authority, an expired one, none at all) never becomes a call, so no interceptor sees
-it; the core's log is the only place where a server is told.
+A handshake that fails (a certificate of another authority, an expired one, none at all) never becomes a call, so no interceptor
+sees it; the core's log is the only place where a server is told.
 """
 
 from __future__ import annotations
