@@ -5,7 +5,7 @@ A member's number says the stage (hundreds); ``docs/reason-codes.md`` is generat
 
 from __future__ import annotations
 
-from enum import Enum
+from tradsys.mesh.refusals import CodedRule
 
 
 def _(text: str) -> str:
@@ -13,20 +13,8 @@ def _(text: str) -> str:
     return text
 
 
-class Reason(Enum):
-    """``code number``, ``HTTP status`` of the REST door, and the rule in one sentence."""
-
-    number: int
-    http_status: int
-    rule: str
-
-    def __new__(cls, number: int, http_status: int, rule: str) -> Reason:
-        member = object.__new__(cls)
-        member._value_ = number
-        member.number = number
-        member.http_status = http_status
-        member.rule = rule
-        return member
+class Reason(CodedRule):
+    """Reasons of the order path. The HTTP status is that of the REST door."""
 
     # 1xx: decoding
     MALFORMED_REQUEST = 101, 400, _("A field is missing, of the wrong type, or outside its range.")

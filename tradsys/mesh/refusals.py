@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import Self
 
 
 def _(text: str) -> str:
@@ -10,20 +11,24 @@ def _(text: str) -> str:
     return text
 
 
-class CallRefusal(Enum):
-    """``number``, HTTP status, and the rule in one sentence. Where the order path has a reason of the same name, the two agree."""
+class CodedRule(Enum):
+    """A member of a closed list of reasons: ``number`` (its hundreds say the stage), HTTP status, and the rule in one sentence."""
 
     number: int
     http_status: int
     rule: str
 
-    def __new__(cls, number: int, http_status: int, rule: str) -> CallRefusal:
+    def __new__(cls, number: int, http_status: int, rule: str) -> Self:
         member = object.__new__(cls)
         member._value_ = number
         member.number = number
         member.http_status = http_status
         member.rule = rule
         return member
+
+
+class CallRefusal(CodedRule):
+    """Reasons of calls. Where the order path has a reason of the same name, the two agree."""
 
     # 2xx: identity and authorisation
     UNAUTHENTICATED = 201, 401, _("The call must bring a valid, unexpired token issued for this service.")
