@@ -1,10 +1,11 @@
-"""Writes ``docs/reason-codes.md`` from the reasons: ``python -m trading_workers.reason_codes_page``."""
+"""Writes ``docs/reason-codes.md`` from both lists of reasons: ``python -m trading_workers.reason_codes_page``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from trading_workers.reasons import Reason
+from tradsys.mesh.refusals import CallRefusal, CodedRule
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reason-codes.md"
 
@@ -17,24 +18,30 @@ STAGES = {
     6: "Price, quantity and the regulator's rules",
     7: "Sharia",
     8: "Risk",
-    9: "Route, journal, and the order itself",
+    9: "Route, journal, the order and the service",
 }
 
 _HEAD = """\
 # Reason codes
 
-Why the order path refuses, stage by stage: the first rule that an instruction breaks is the answer. gRPC carries the
-code as `ErrorInfo.reason` or in the acknowledgement's `refusal`, REST as `code` of the problem document with the status
-below; both carry the figures that the rule compared.
+Why a call ends before its service sees it, and why the order path refuses, stage by stage: the first rule that is broken is the
+answer. gRPC carries the code as `ErrorInfo.reason` or in the acknowledgement's `refusal`, REST as `code` of the problem document
+with the status below; both carry the figures that the rule compared.
 
-This page is generated from `trading_workers/reasons.py` by `python -m trading_workers.reason_codes_page`.
+This page is generated from `trading_workers/reasons.py` and `tradsys/mesh/refusals.py` by
+`python -m trading_workers.reason_codes_page`.
 """
+
+
+def every_reason() -> list[CodedRule]:
+    """Those of the order path, and those with which calls end that it has no name for."""
+    return [*Reason, *(each for each in CallRefusal if each.name not in Reason.__members__)]
 
 
 def page() -> str:
     parts = [_HEAD]
     for stage, title in STAGES.items():
-        reasons = sorted((reason for reason in Reason if reason.number // 100 == stage), key=lambda reason: reason.number)
+        reasons = sorted((each for each in every_reason() if each.number // 100 == stage), key=lambda each: each.number)
         parts.append(f"## {stage}xx: {title}\n")
         rows = [f"| {reason.number} | `{reason.name}` | {reason.http_status} | {reason.rule} |" for reason in reasons]
         parts.append("\n".join(["| number | code | HTTP status | rule |", "| ---: | --- | ---: | --- |", *rows, ""]))
