@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -28,7 +31,7 @@ from tests.order_platform import (
     wait_for,
 )
 from tests.smoke.platform import Platform
-from trading_workers.client.errors import OrderRefused
+from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
 from trading_workers.client.gateway import OrderGateway
 from trading_workers.client.stream import OrderStream
 from trading_workers.client.workers import program_channel
@@ -345,3 +348,84 @@ def test_health_and_reflection_answer(channel: grpc.Channel) -> None:
     assert serving(channel)
     assert "tradsys.v1.OrderService" in ProtoReflectionDescriptorDatabase(channel).get_services()
     assert orders_pb2_grpc.OrderServiceStub(channel) is not None
+
+
+def test_a_revoked_token_is_refused_on_every_worker_and_a_new_one_counts(platform: Platform) -> None:
+    old = OrderGateway(platform.worker_door, token(platform, role="viewer"), door="grpc")
+    assert old.open_orders("COR-001") is not None
+    platform.manage("revoke_token", "--tenant", "corniche", "--user", "corniche-viewer")
+
+    def refused() -> bool:
+        try:
+            old.open_orders("COR-001")
+        except OrderRefused as error:
+            return error.code == "TOKEN_REVOKED"
+        return False
+
+    wait_for(refused, seconds=3, what="the revocation")
+    new = OrderGateway(platform.worker_door, token(platform, role="viewer"), door="grpc")
+    assert new.open_orders("COR-001") is not None
+
+
+async def test_an_open_stream_ends_with_its_licence_and_cancels_go_on(platform: Platform, gateway: OrderGateway) -> None:
+    order = limit_order(pb.BUY, 10, price=PRICE - 10_000_000)
+    await asyncio.to_thread(gateway.place, order)
+    channel, call = await raw_stream(platform)
+    async with channel, asyncio.timeout(30):
+        await call.initial_metadata()
+        await asyncio.to_thread(platform.manage, "licence", "corniche", "--suspend")
+        try:
+            with pytest.raises(grpc.aio.AioRpcError) as ended:
+                while await call.read() is not grpc.aio.EOF:
+                    pass
+                raise AssertionError(await call.code())
+            assert refusal_of(ended.value)[0] == "LICENSE_SUSPENDED"
+            with pytest.raises(OrderRefused) as refused:
+                await asyncio.to_thread(gateway.place, limit_order(pb.BUY, 10))
+            assert refused.value.code == "LICENSE_SUSPENDED"
+            cancel = pb.CancelRequest(account="COR-001", client_order_id=new_id(), orig_client_order_id=order.client_order_id)
+            assert (await asyncio.to_thread(gateway.cancel, cancel)).state == pb.PENDING_CANCEL
+        finally:
+            await asyncio.to_thread(platform.manage, "licence", "corniche", "--reinstate")
+
+    def taken() -> bool:
+        try:
+            return bool(gateway.place(limit_order(pb.BUY, 10, price=PRICE - 10_000_000)).order_id)
+        except OrderRefused:
+            return False
+
+    await asyncio.to_thread(wait_for, taken, seconds=3, what="the licence")
+
+
+async def test_a_worker_that_is_told_to_stop_answers_what_is_due_says_where_to_go_and_ends(platform: Platform) -> None:
+    """The last of this file: the supervisor starts the worker again."""
+    worker = int(json.loads((platform.var / "addresses.json").read_text(encoding="utf-8"))["processes"]["order-worker-1"])
+    orders = [limit_order(pb.BUY, 10, price=PRICE - 10_000_000) for _ in range(20)]
+    channel, call = await raw_stream(platform)
+    async with channel, asyncio.timeout(20):
+        acks: list[pb.OrderAck] = []
+        for order in orders:
+            await call.write(pb.OrderBatch(instructions=[pb.OrderInstruction(place=order)]).SerializeToString())
+            if not acks:
+                acks += pb.OrderEventBatch.FromString(await call.read()).acks
+        began = time.monotonic()
+        os.kill(worker, signal.SIGTERM)
+        with pytest.raises(grpc.aio.AioRpcError) as ended:
+            while (raw := await call.read()) is not grpc.aio.EOF:
+                acks += pb.OrderEventBatch.FromString(raw).acks
+            raise AssertionError(await call.code())
+        assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "SERVICE_DRAINING" in str(ended.value.details())
+    answered = {ack.client_order_id: ack.order_id for ack in acks}
+    assert list(answered) == [order.client_order_id for order in orders[: len(acks)]]
+    wait_for(lambda: not Path(f"/proc/{worker}").exists(), seconds=6, what="the end of the worker")
+    assert time.monotonic() - began < 8
+    again = OrderGateway(platform.worker_door, token(platform), door="grpc")
+
+    def first_answers() -> dict[str, int]:
+        try:
+            return {ack.client_order_id: ack.order_id for ack in map(again.place, orders[: len(acks)]) if ack.duplicate}
+        except (OrderRefused, OrderPathUnavailable):
+            return {}
+
+    await asyncio.to_thread(wait_for, lambda: first_answers() == answered, seconds=20, what="the answers that were given before")
