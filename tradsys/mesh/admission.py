@@ -24,7 +24,7 @@ METERED_DOORS = frozenset({PROGRAMS_DOOR, STREAM_DOOR})
 """Doors whose calls count here; REST counts its own requests, and pages and commands are no API calls."""
 
 
-KNOWN_TOKENS = 10_000
+KNOWN_CALLERS = 10_000
 
 
 class Permits(Protocol):
@@ -47,19 +47,13 @@ class MethodPlan:
         """Whether the licence is checked here."""
 
 
-class Admitted(NamedTuple):
-    call: Call
-    claims: Claims | None
-    meter: str
-    """What the call counts; empty: nothing."""
-
-
 class _Known(NamedTuple):
-    """A token that was verified before, with what it says."""
+    """A caller that was identified before."""
 
-    token: str
-    claims: Claims
+    claims: Claims | None
     identity: CallIdentity
+    permitted: set[str]
+    """Methods that the table, which never changes, has let it call."""
 
 
 class Admission:
@@ -80,85 +74,83 @@ class Admission:
         self._gate = gate
         self._now = now
         self._known: dict[tuple[str, str], _Known] = {}
-        """(authorization, calling service) → what it stands for. Expiry and revocation are looked at every time."""
+        """(authorization, calling service) → who that is. Expiry, revocation and tenant are looked at every time."""
 
-    def admit(self, plan: MethodPlan, metadata: Mapping[str, Any], auth_context: Mapping[str, Any]) -> Admitted:
+    def admit(self, plan: MethodPlan, metadata: Mapping[str, Any], auth_context: Mapping[str, Any]) -> Call:
         """The call with its identity. Raises CallRefused; nothing has been counted then."""
-        now = self._now()
-        identity, claims = self._identify(metadata, self._peer_of(auth_context), now)
-        rule = plan.rule
-        if not rule.public and not self._permits(plan.path, identity):
-            if not identity.role and not identity.service:
-                raise CallRefused(CallRefusal.UNAUTHENTICATED, problem="no bearer token in the metadata")
-            caller = identity.role or f"service {identity.service}"
-            raise CallRefused(CallRefusal.METHOD_NOT_PERMITTED, method=plan.path, role=caller)
-        door = plan.door
+        now, peer = self._now(), self._peer_of(auth_context)
+        key = (metadata.get(AUTHORIZATION, ""), peer.service)
+        known = self._known.get(key)
+        try:
+            if known is None:
+                known = self._identify(key, now)
+            elif known.claims is not None:
+                self._tokens.look_again(known.claims, now=now)
+        except TokenRefused as error:
+            self._known.pop(key, None)
+            refusal = CallRefusal.TOKEN_REVOKED if isinstance(error, TokenRevoked) else CallRefusal.UNAUTHENTICATED
+            raise CallRefused(refusal, problem=str(error)) from error
+        claims, identity, permitted = known
+        tenant, door = identity.tenant, plan.door
+        if claims is not None:
+            # Neither side learns the other's name: the caller may hold a stolen token.
+            if peer.tenant and not tenant_matches(peer, tenant):
+                raise CallRefused(CallRefusal.TENANT_MISMATCH, compared="token and certificate")
+            named = metadata.get(TENANT_METADATA)
+            if named and named != tenant:
+                raise CallRefused(CallRefusal.TENANT_MISMATCH, compared="token and metadata")
+        if plan.path not in permitted:
+            self._permit(plan, identity)
+            permitted.add(plan.path)
         if identity.service:
             asked = metadata.get(DOOR_METADATA)
             if asked in DOORS_OF_PEOPLE:
                 door = str(asked)
-        tenant = identity.tenant
-        meter = rule.meter if tenant and door in METERED_DOORS else ""
+        meter = plan.rule.meter if tenant and door in METERED_DOORS else ""
         if tenant and plan.checked:
-            refusal = self._gate.check(tenant, rule.features, meter, now)
-            if refusal is not None:
-                raise CallRefused(refusal, tenant=tenant, **_needed(rule))
-        return Admitted(Call(identity=identity, method=plan.path, door=door, began_at=now), claims, meter)
+            refused = self._gate.check(tenant, plan.rule.features, meter, now)
+            if refused is not None:
+                raise CallRefused(refused, tenant=tenant, **_needed(plan.rule))
+        return Call(identity=identity, method=plan.path, door=door, began_at=now, meter=meter, claims=claims)
 
-    def still(self, plan: MethodPlan, call: Call, claims: Claims | None) -> CallRefusal | None:
+    def _permit(self, plan: MethodPlan, identity: CallIdentity) -> None:
+        if plan.rule.public or self._permits(plan.path, identity):
+            return
+        if not identity.role and not identity.service:
+            raise CallRefused(CallRefusal.UNAUTHENTICATED, problem="no bearer token in the metadata")
+        caller = identity.role or f"service {identity.service}"
+        raise CallRefused(CallRefusal.METHOD_NOT_PERMITTED, method=plan.path, role=caller)
+
+    def still(self, plan: MethodPlan, call: Call) -> CallRefusal | None:
         """What stands against an open stream now, though it was admitted; None: it may go on."""
-        if claims is not None and self._tokens.is_revoked(claims):
+        if call.claims is not None and self._tokens.is_revoked(call.claims):
             return CallRefusal.TOKEN_REVOKED
-        if not plan.rule.public and not self._permits(plan.path, call.identity):
-            return CallRefusal.METHOD_NOT_PERMITTED
         if plan.rule.licensed and call.identity.tenant:
             return self._gate.check(call.identity.tenant, plan.rule.features, "", self._now())
         return None
 
-    def _identify(self, metadata: Mapping[str, Any], peer: Peer, now: int) -> tuple[CallIdentity, Claims | None]:
-        presented = metadata.get(AUTHORIZATION)
-        if presented is None:
-            return CallIdentity(service=peer.service), None
-        known = self._known.get((presented, peer.service))
-        try:
-            if known is None:
-                known = self._read(str(presented), peer.service, now)
-            else:
-                self._tokens.verify(known.token, now=now)
-        except TokenRevoked as error:
-            self._known.pop((presented, peer.service), None)
-            raise CallRefused(CallRefusal.TOKEN_REVOKED, problem=str(error)) from error
-        except TokenRefused as error:
-            self._known.pop((presented, peer.service), None)
-            raise CallRefused(CallRefusal.UNAUTHENTICATED, problem=str(error)) from error
-        tenant = known.identity.tenant
-        # Neither side learns the other's name: the caller may hold a stolen token.
-        if not tenant_matches(peer, tenant):
-            raise CallRefused(CallRefusal.TENANT_MISMATCH, compared="token and certificate")
-        named = metadata.get(TENANT_METADATA)
-        if named and named != tenant:
-            raise CallRefused(CallRefusal.TENANT_MISMATCH, compared="token and metadata")
-        return known.identity, known.claims
-
-    def _read(self, presented: str, service: str, now: int) -> _Known:
-        scheme, _, token = presented.partition(" ")
-        if scheme.lower() != BEARER or not token:
-            raise TokenRefused("no bearer token in the metadata")
-        token = token.strip()
-        claims = self._tokens.verify(token, now=now)
-        identity = CallIdentity(
-            tenant=claims.tenant,
-            subject=claims.subject,
-            role=claims.role,
-            accounts=None if ALL_ACCOUNTS in claims.accounts else claims.accounts,
-            service=service,
-            token_id=claims.token_id,
-            issued_at=claims.issued_at,
-            expires_at=claims.expires_at,
-        )
-        if len(self._known) >= KNOWN_TOKENS:
+    def _identify(self, key: tuple[str, str], now: int) -> _Known:
+        """Who brings this authorization over a connection of this service. Raises TokenRefused."""
+        presented, service = key
+        claims, identity = None, CallIdentity(service=service)
+        if presented:
+            scheme, _, token = presented.partition(" ")
+            if scheme.lower() != BEARER or not token:
+                raise TokenRefused("no bearer token in the metadata")
+            claims = self._tokens.verify(token.strip(), now=now)
+            identity = CallIdentity(
+                tenant=claims.tenant,
+                subject=claims.subject,
+                role=claims.role,
+                accounts=None if ALL_ACCOUNTS in claims.accounts else claims.accounts,
+                service=service,
+                token_id=claims.token_id,
+                issued_at=claims.issued_at,
+                expires_at=claims.expires_at,
+            )
+        if len(self._known) >= KNOWN_CALLERS:
             self._known.clear()
-        found = self._known[presented, service] = _Known(token, claims, identity)
+        found = self._known[key] = _Known(claims, identity, set())
         return found
 
 

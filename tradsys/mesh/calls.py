@@ -6,6 +6,8 @@ from contextvars import ContextVar
 
 import msgspec
 
+from tradsys.mesh.tokens import Claims
+
 
 class CallIdentity(msgspec.Struct, frozen=True, kw_only=True):
     """Who calls, as a verified token or a verified certificate says. A field that does not apply is empty."""
@@ -38,6 +40,10 @@ class Call(msgspec.Struct, kw_only=True):
     door: str
     """grpc, grpc-stream, rest, page or command."""
     began_at: int
+    meter: str = ""
+    """What it counts; empty: nothing."""
+    claims: Claims | None = None
+    """Of its token; None for a service that calls for itself and for what is public."""
     trace: str = ""
     """``<trace id>-<span id>`` in hexadecimal when the call is traced; the trace id alone when it only has one; else empty."""
 

@@ -25,6 +25,7 @@ from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.registry.watcher import RegistryWatcher
 from tradsys.mesh.service import SERVING, Health, HealthStatus, LicenseGate, ServiceDependency, UnifiedService
 from tradsys.mesh.start_order import start_order
+from tradsys.mesh.telemetry.metrics import METRICS
 from tradsys.mesh.trust.credentials import IdentityFiles, server_credentials
 from tradsys.mesh.usage import UsageRecorder
 from tradsys.version import VERSION
@@ -226,6 +227,7 @@ class ServiceHost:
 
     def describe(self) -> Instance:
         """What the registry is told of this process."""
+        in_flight, calls = METRICS.load()
         return Instance(
             process=self.process,
             instance=self.instance,
@@ -238,8 +240,8 @@ class ServiceHost:
             started_at=self._started_at,
             renewed_at=self._now(),
             lease_ms=self._mesh.registry.lease_ms,
-            in_flight=self.interceptor.in_flight,
-            calls=self.interceptor.calls,
+            in_flight=in_flight,
+            calls=calls,
             breakers=dict(self._breakers()),
             revisions=dict(self._revisions()),
             lag_ms=dict(self._lag_ms()),

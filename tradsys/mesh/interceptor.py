@@ -16,15 +16,15 @@ from typing import Any, NoReturn
 
 import grpc
 
-from tradsys.mesh.admission import TRACEPARENT, Admission, Admitted, MethodPlan
-from tradsys.mesh.calls import current_call
+from tradsys.mesh.admission import TRACEPARENT, Admission, MethodPlan
+from tradsys.mesh.calls import Call, current_call
 from tradsys.mesh.grpc_server import abort_with_refusal
 from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.resilience.deadlines import set_deadline
 from tradsys.mesh.service import MethodRule
 from tradsys.mesh.standard_services import STANDARD_SERVICES
 from tradsys.mesh.telemetry.metrics import METRICS, MethodMetrics
-from tradsys.mesh.telemetry.tracing import TRACING, current_link, link_of
+from tradsys.mesh.telemetry.tracing import TRACING, Span, current_link, link_of
 from tradsys.mesh.usage import UsageRecorder
 
 log = logging.getLogger("tradsys.calls")
@@ -40,11 +40,11 @@ _metadata: ContextVar[Any] = ContextVar("metadata")
 class OpenStream:
     """A stream that goes on; `refuse` ends it with a reason its caller is told."""
 
-    __slots__ = ("admitted", "plan", "refused")
+    __slots__ = ("call", "plan", "refused")
 
-    def __init__(self, plan: MethodPlan, admitted: Admitted) -> None:
+    def __init__(self, plan: MethodPlan, call: Call) -> None:
         self.plan = plan
-        self.admitted = admitted
+        self.call = call
         self.refused: asyncio.Future[CallRefusal] = asyncio.get_running_loop().create_future()
 
     def refuse(self, reason: CallRefusal) -> None:
@@ -69,8 +69,6 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._streams: dict[str, set[OpenStream]] = {}
         self.draining = False
         """Set when the server stops: nothing new is taken."""
-        self.in_flight = 0
-        self.calls = 0
 
     async def intercept_service(self, continuation: Callable[[Any], Awaitable[Any]], details: Any) -> Any:
         # The handler runs in this same task; asking its context for the metadata would have gRPC build them a second time.
@@ -87,7 +85,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def entitlement_changed(self, tenant: str) -> None:
         """Look at the tenant's open streams again."""
         for stream in list(self._streams.get(tenant, ())):
-            reason = self._admission.still(stream.plan, stream.admitted.call, stream.admitted.claims)
+            reason = self._admission.still(stream.plan, stream.call)
             if reason is not None:
                 stream.refuse(reason)
 
@@ -106,61 +104,80 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         if plan is None:
             return _make_handler(handler)(_undeclared)
         coders = {"request_deserializer": handler.request_deserializer, "response_serializer": handler.response_serializer}
-        wrap = self._stream if handler.response_streaming else self._unary
+        wrap = self._stream if handler.response_streaming else self._guarded
         return _make_handler(handler)(wrap(plan, _behaviour(handler)), **coders)
 
-    def _unary(self, plan: MethodPlan, behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
-        metrics = METRICS.method(plan.service, plan.rule.name)
+    def _guarded(self, plan: MethodPlan, behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
+        begin, end, metrics = self._begin, self._end, METRICS.method(plan.service, plan.rule.name)
 
+        # The frame of this function holds what belongs to the call: an object for it would cost more than the licence check.
         async def unary(request: Any, context: Any) -> Any:
-            running = _Running(self, plan, metrics)
+            began, code, call, span = perf_counter_ns(), "UNKNOWN", None, None
+            metrics.started()
             try:
-                running.admit(context)
+                call, span = begin(plan, context)
                 response = await behaviour(request, context)
-                running.code = "OK"
+                code = "OK"
                 return response
             except CallRefused as refused:
-                await running.refuse(context, refused)
+                code = refused.refusal.name
+                await _refuse(plan, context, refused)
             except asyncio.CancelledError:
-                running.code = "CANCELLED"
+                code = "CANCELLED"
                 raise
             except Exception as error:
-                running.failed(context, error)
+                code = _code_of(plan, context, error)
                 raise
             finally:
-                running.finish()
+                end(metrics, began, code, call, span)
 
         return unary
 
     def _stream(self, plan: MethodPlan, behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Awaitable[None]]:
-        metrics = METRICS.method(plan.service, plan.rule.name)
         generates = inspect.isasyncgenfunction(behaviour)
 
-        async def serve(request: Any, context: Any) -> None:
+        async def whole(request: Any, context: Any) -> None:
             serving = behaviour(request, context)
-            await (_written(serving, context) if generates else serving)
+            await self._serve(OpenStream(plan, current_call.get()), _written(serving, context) if generates else serving)
 
-        async def stream(request: Any, context: Any) -> None:
-            running = _Running(self, plan, metrics)
-            try:
-                await self._serve(OpenStream(plan, running.admit(context)), serve(request, context))
-                running.code = "OK"
-            except CallRefused as refused:
-                await running.refuse(context, refused)
-            except asyncio.CancelledError:
-                running.code = "CANCELLED"
-                raise
-            except Exception as error:
-                running.failed(context, error)
-                raise
-            finally:
-                running.finish()
+        return self._guarded(plan, whole)
 
-        return stream
+    def _begin(self, plan: MethodPlan, context: Any) -> tuple[Call, Span | None]:
+        """Let the call in. Raises CallRefused."""
+        if self.draining and not plan.rule.public:
+            raise CallRefused(CallRefusal.SERVICE_DRAINING)
+        metadata: dict[str, Any] = dict(_metadata.get() or ())
+        call, span = self._admission.admit(plan, metadata, context.auth_context()), None
+        if plan.checked:
+            _PASSED.add()
+        remaining = context.time_remaining()
+        if remaining is not None:
+            set_deadline(remaining)
+        traceparent = metadata.get(TRACEPARENT)
+        if TRACING.enabled:
+            attributes = {"tenant": call.identity.tenant, "door": call.door}
+            span = TRACING.begin(call.method, parent=str(traceparent or ""), attributes=attributes, server=True)
+        if span is not None or traceparent:
+            call.trace = span.link if span is not None else link_of(str(traceparent))
+            current_link.set(call.trace)
+        current_call.set(call)
+        return call, span
+
+    def _end(self, metrics: MethodMetrics, began: int, code: str, call: Call | None, span: Span | None) -> None:
+        """Count what has ended; `call` None: it was refused before it was one."""
+        duration = perf_counter_ns() - began
+        metrics.finished(code, duration / NS_PER_SECOND)
+        if span is not None:
+            span.end(error="" if code == "OK" else code)
+        if call is not None and call.meter and self._usage is not None:
+            identity = call.identity
+            self._usage.record(
+                identity.tenant, call.meter, call.method, call.door, identity.subject, code == "OK", duration, call.began_at
+            )
 
     async def _serve(self, stream: OpenStream, serving: Awaitable[None]) -> None:
         """Until the servicer has finished. Raises CallRefused when something stands against the stream meanwhile."""
-        tenant = stream.admitted.call.identity.tenant
+        tenant = stream.call.identity.tenant
         self._streams.setdefault(tenant, set()).add(stream)
         task = asyncio.ensure_future(serving)
         try:
@@ -179,84 +196,22 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 await asyncio.wait({task})
 
 
-class _Running:
-    """One call between its arrival and its end, with everything that is counted of it."""
+async def _refuse(plan: MethodPlan, context: Any, refused: CallRefused) -> NoReturn:
+    reason = refused.refusal
+    METRICS.call_refused(plan.service, reason.name)
+    if reason in _LICENCE_REASONS:
+        METRICS.license_validation(reason.name)
+        METRICS.license_violation(refused.figures.get("tenant", ""), reason.name)
+    await abort_with_refusal(context, reason, refused.figures)
 
-    __slots__ = ("_began", "_interceptor", "_metrics", "_plan", "_span", "admitted", "code")
 
-    def __init__(self, interceptor: CallInterceptor, plan: MethodPlan, metrics: MethodMetrics) -> None:
-        self._began = perf_counter_ns()
-        self._interceptor = interceptor
-        self._plan = plan
-        self._span: Any = None
-        self.admitted: Admitted | None = None
-        self.code = "UNKNOWN"
-        self._metrics = metrics
-        metrics.started()
-        interceptor.in_flight += 1
-        interceptor.calls += 1
-
-    def admit(self, context: Any) -> Admitted:
-        interceptor, plan = self._interceptor, self._plan
-        if interceptor.draining and not plan.rule.public:
-            raise CallRefused(CallRefusal.SERVICE_DRAINING)
-        metadata: dict[str, Any] = dict(_metadata.get() or ())
-        self.admitted = admitted = interceptor._admission.admit(plan, metadata, context.auth_context())
-        if plan.checked:
-            _PASSED.add()
-        set_deadline(context.time_remaining())
-        call = admitted.call
-        traceparent = metadata.get(TRACEPARENT)
-        if TRACING.enabled:
-            attributes = {"tenant": call.identity.tenant, "door": call.door}
-            self._span = TRACING.begin(call.method, parent=str(traceparent or ""), attributes=attributes, server=True)
-        if self._span is not None:
-            call.trace = self._span.link
-        elif traceparent:
-            call.trace = link_of(str(traceparent))
-        if call.trace:
-            current_link.set(call.trace)
-        current_call.set(call)
-        return admitted
-
-    async def refuse(self, context: Any, refused: CallRefused) -> NoReturn:
-        reason, tenant = refused.refusal, refused.figures.get("tenant", "")
-        METRICS.call_refused(self._plan.service, reason.name)
-        if reason in _LICENCE_REASONS:
-            METRICS.license_validation(reason.name)
-            METRICS.license_violation(tenant, reason.name)
-        self.code = reason.name
-        await abort_with_refusal(context, reason, refused.figures)
-
-    def failed(self, context: Any, error: Exception) -> None:
-        """An error of the servicer: one that it aborted with has a code already, any other is a fault of ours."""
-        code = context.code()
-        if code:
-            self.code = code.name if isinstance(code, grpc.StatusCode) else _name_of(code)
-        else:
-            log.error("%s failed", self._plan.path, exc_info=error)
-
-    def finish(self) -> None:
-        duration = perf_counter_ns() - self._began
-        interceptor = self._interceptor
-        interceptor.in_flight -= 1
-        self._metrics.finished(self.code, duration / NS_PER_SECOND)
-        admitted = self.admitted
-        if self._span is not None:
-            self._span.end(error="" if self.code == "OK" else self.code)
-        if admitted is None or not admitted.meter or interceptor._usage is None:
-            return
-        call = admitted.call
-        interceptor._usage.record(
-            tenant=call.identity.tenant,
-            meter=admitted.meter,
-            operation=call.method,
-            door=call.door,
-            subject=call.identity.subject,
-            success=self.code == "OK",
-            duration=duration,
-            time=call.began_at,
-        )
+def _code_of(plan: MethodPlan, context: Any, error: Exception) -> str:
+    """An error of the servicer: one that it aborted with has a code already, any other is a fault of ours."""
+    code = context.code()
+    if not code:
+        log.error("%s failed", plan.path, exc_info=error)
+        return "UNKNOWN"
+    return code.name if isinstance(code, grpc.StatusCode) else _name_of(code)
 
 
 async def _written(responses: AsyncIterator[Any], context: Any) -> None:

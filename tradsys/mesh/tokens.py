@@ -166,18 +166,25 @@ class TokenVerifier:
         claims = self._verified.get(token)
         if claims is None:
             claims = self._checked(token)
-        if now >= claims.expires_at:
+        try:
+            self.look_again(claims, now=now)
+        except TokenRefused:
             self._verified.pop(token, None)
-            raise TokenRefused("the token has expired")
-        if claims.issued_at > now + self._leeway_ns:
-            raise TokenRefused("the token is not valid yet")
-        if self._revoked is not None and self._revoked(claims):
-            raise TokenRevoked("the token has been revoked")
+            raise
         if token not in self._verified:
             if len(self._verified) >= _CACHE_LIMIT:
                 self._forget(now)
             self._verified[token] = claims
         return claims
+
+    def look_again(self, claims: Claims, *, now: int) -> None:
+        """At a token that was verified before. Raises TokenRefused when it does not count at `now`, TokenRevoked among others."""
+        if now >= claims.expires_at:
+            raise TokenRefused("the token has expired")
+        if claims.issued_at > now + self._leeway_ns:
+            raise TokenRefused("the token is not valid yet")
+        if self._revoked is not None and self._revoked(claims):
+            raise TokenRevoked("the token has been revoked")
 
     def _checked(self, token: str) -> Claims:
         try:

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
@@ -49,19 +49,8 @@ class CallUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Of the call's beginning, UTC."""
 
 
-class _Counted(NamedTuple):
-    """A call in memory: `CallUsage` is made of it when it leaves the process, not while its caller waits."""
-
-    number: int
-    tenant: str
-    meter: str
-    operation: str
-    door: str
-    subject: str
-    success: bool
-    duration: int
-    time: int
-
+_Counted = tuple[int, str, str, str, str, str, bool, int, int]
+"""A number of the process, then the fields of `CallUsage` from ``tenant`` on."""
 
 encode = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(CallUsage)
@@ -87,11 +76,12 @@ class UsageRecorder:
         self._client: Any = registry_client(redis_url, seconds=ANSWER_SECONDS)
 
     def record(
-        self, *, tenant: str, meter: str, operation: str, door: str, subject: str, success: bool, duration: int, time: int
+        self, tenant: str, meter: str, operation: str, door: str, subject: str, success: bool, duration: int, time: int
     ) -> None:
-        """Count one call. Never waits."""
+        """Count one call; fields as of `CallUsage`. Never waits."""
         self._number += 1
-        self._waiting.append(_Counted(self._number, tenant, meter, operation, door, subject, success, duration, time))
+        # `CallUsage` is made of it when it leaves the process, not while its caller waits.
+        self._waiting.append((self._number, tenant, meter, operation, door, subject, success, duration, time))
         if len(self._waiting) > self._limit:
             self._to_disk()
 
@@ -117,17 +107,18 @@ class UsageRecorder:
         """Send everything that waits. Raises RedisError, OSError; what was not sent goes on waiting."""
         while self._waiting:
             batch = list(islice(self._waiting, EVENTS_IN_A_FLUSH))
+            events = [self._event(each) for each in batch]
             async with self._client.pipeline(transaction=True) as pipeline:
-                for event in batch:
-                    pipeline.xadd(STREAM, {EVENT_FIELD: self._encoded(event)})
+                for event in events:
+                    pipeline.xadd(STREAM, {EVENT_FIELD: encode(event)})
                 await pipeline.execute()
             # A failure in between sends the batch again; the reader knows the ids.
             # Counted here and not in `record`: a caller need not wait for it.
-            for (tenant, meter), calls in Counter((event.tenant, event.meter) for event in batch).items():
+            for (tenant, meter), calls in Counter((event.tenant, event.meter) for event in events).items():
                 METRICS.usage(tenant, meter, calls)
-            for event in batch:
+            for each in batch:
                 # What went to the disk meanwhile is not here any more.
-                if self._waiting and self._waiting[0] is event:
+                if self._waiting and self._waiting[0] is each:
                     self._waiting.popleft()
 
     async def close(self) -> None:
@@ -144,13 +135,24 @@ class UsageRecorder:
         self._spool.parent.mkdir(parents=True, exist_ok=True)
         with self._spool.open("ab") as file:
             while self._waiting:
-                file.write(self._encoded(self._waiting.popleft()) + b"\n")
+                file.write(encode(self._event(self._waiting.popleft())) + b"\n")
 
-    def _encoded(self, event: _Counted | CallUsage) -> bytes:
-        if isinstance(event, CallUsage):
-            return encode(event)
-        fields = event._asdict()
-        return encode(CallUsage(event_id=f"{self._instance}:{fields.pop('number')}", source=self._process, **fields))
+    def _event(self, counted: _Counted | CallUsage) -> CallUsage:
+        if isinstance(counted, CallUsage):
+            return counted
+        number, tenant, meter, operation, door, subject, success, duration, time = counted
+        return CallUsage(
+            event_id=f"{self._instance}:{number}",
+            source=self._process,
+            tenant=tenant,
+            meter=meter,
+            operation=operation,
+            door=door,
+            subject=subject,
+            success=success,
+            duration=duration,
+            time=time,
+        )
 
     def _from_disk(self) -> list[CallUsage]:
         if self._spool.exists():
