@@ -10,7 +10,7 @@ from tradsys.configuration import Configuration
 
 
 @shared_task(ignore_result=True)
-def take_in_usage() -> dict[str, int]:
-    """Record the calls that processes have counted; how many of each answer."""
+def take_in_usage() -> int:
+    """Record the calls that processes have counted; returns how many events were read."""
     with redis.Redis.from_url(Configuration.from_environment().redis_url, socket_timeout=5) as client:
-        return dict(ingest_usage(client))
+        return ingest_usage(client).total()

@@ -144,7 +144,8 @@ def place(request: HttpRequest) -> HttpResponse:
     if fields["type"] == "MARKET":
         fields["price"] = ""
     try:
-        ack = gateway_for(_membership(request), door="page").place(order_from_fields(fields))
+        order = order_from_fields(fields)
+        ack = gateway_for(_membership(request), door="page").place(order)
     except (OrderRefused, OrderPathUnavailable) as error:
         return _refused(request, error)
     return render(request, "trading/ticket_result.html", {"order_id": ack.order_id})
@@ -159,7 +160,8 @@ def cancel(request: HttpRequest) -> HttpResponse:
         "orig_client_order_id": request.POST.get("client_order_id", ""),
     }
     try:
-        ack = gateway_for(_membership(request), door="page").cancel(cancel_from_fields(fields))
+        cancel = cancel_from_fields(fields)
+        ack = gateway_for(_membership(request), door="page").cancel(cancel)
     except (OrderRefused, OrderPathUnavailable) as error:
         return _refused(request, error)
     return render(request, "trading/ticket_result.html", {"order_id": ack.order_id})

@@ -205,6 +205,10 @@ class Engine:
     def terminate(self) -> int:
         """SIGTERM; returns the exit status."""
         self.process.terminate()
+        return self.ended()
+
+    def ended(self) -> int:
+        """The exit status, once it has ended by itself or by a signal that was sent."""
         status = self.process.wait(timeout=10)
         assert self.process.stdout is not None
         self.process.stdout.close()

@@ -172,7 +172,7 @@ def test_a_signal_ends_the_command_also_while_a_peer_is_logged_on() -> None:
     peer.play(LOGON)
     engine.process.send_signal(signal.SIGTERM)
     peer.play("< 35=5|34=2\n> 35=5|34=2\nclosed")
-    assert engine.terminate() == 0
+    assert engine.ended() == 0
 
 
 @pytest.mark.parametrize("arguments", [["--listen", "nowhere"], ["--listen", "127.0.0.1:0", "--begin-string", "FIX.9"], []])
