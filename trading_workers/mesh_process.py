@@ -110,7 +110,7 @@ class MeshProcess:
             mesh_door=configuration.mesh.get(process),
             identity=IdentityFiles.of(configuration.var / self.mesh.mtls.folder, process),
             admission=Admission(
-                tokens=self._tokens, peer_of=PeerReader(self.mesh).peer_of, permits=table.permits, gate=self.check, now=self._now
+                tokens=self._tokens, peer_of=PeerReader(self.mesh).peer, permits=table.permits, gate=self.check, now=self._now
             ),
             gate=self.check,
             usage=UsageRecorder(

@@ -57,18 +57,19 @@ class _Known(NamedTuple):
 
 
 class Admission:
-    """`peer_of` reads a connection's verified certificate (``context.auth_context()``); `now` gives nanoseconds UTC."""
+    """`peer_of` reads the verified certificate of a gRPC context's connection; `now` gives nanoseconds UTC."""
 
     def __init__(
         self,
         *,
         tokens: TokenVerifier,
-        peer_of: Callable[[Mapping[str, Any]], Peer],
+        peer_of: Callable[[Any], Peer],
         permits: Permits,
         gate: LicenseGate,
         now: Callable[[], int],
     ) -> None:
         self._tokens = tokens
+        self._revoked = tokens.revoked
         self._peer_of = peer_of
         self._permits = permits
         self._gate = gate
@@ -76,16 +77,18 @@ class Admission:
         self._known: dict[tuple[str, str], _Known] = {}
         """(authorization, calling service) → who that is. Expiry, revocation and tenant are looked at every time."""
 
-    def admit(self, plan: MethodPlan, metadata: Mapping[str, Any], auth_context: Mapping[str, Any]) -> Call:
+    def admit(self, plan: MethodPlan, metadata: Mapping[str, Any], context: Any) -> Call:
         """The call with its identity. Raises CallRefused; nothing has been counted then."""
-        now, peer = self._now(), self._peer_of(auth_context)
+        now, peer = self._now(), self._peer_of(context)
         key = (metadata.get(AUTHORIZATION, ""), peer.service)
         known = self._known.get(key)
         try:
             if known is None:
                 known = self._identify(key, now)
-            elif known.claims is not None:
-                self._tokens.look_again(known.claims, now=now)
+            elif (found := known.claims) is not None and (
+                now >= found.expires_at or (self._revoked is not None and self._revoked(found))
+            ):
+                self._tokens.look_again(found, now=now)
         except TokenRefused as error:
             self._known.pop(key, None)
             refusal = CallRefusal.TOKEN_REVOKED if isinstance(error, TokenRevoked) else CallRefusal.UNAUTHENTICATED
@@ -111,7 +114,7 @@ class Admission:
             refused = self._gate.check(tenant, plan.rule.features, meter, now)
             if refused is not None:
                 raise CallRefused(refused, tenant=tenant, **_needed(plan.rule))
-        return Call(identity=identity, method=plan.path, door=door, began_at=now, meter=meter, claims=claims)
+        return Call(identity=identity, method=plan.path, door=door, began_at=now, meter=meter, licensed=plan.checked, claims=claims)
 
     def _permit(self, plan: MethodPlan, identity: CallIdentity) -> None:
         if plan.rule.public or self._permits(plan.path, identity):

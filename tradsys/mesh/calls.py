@@ -42,6 +42,8 @@ class Call(msgspec.Struct, kw_only=True):
     began_at: int
     meter: str = ""
     """What it counts; empty: nothing."""
+    licensed: bool = False
+    """Whether the licence was checked for it."""
     claims: Claims | None = None
     """Of its token; None for a service that calls for itself and for what is public."""
     trace: str = ""

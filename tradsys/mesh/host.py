@@ -166,6 +166,7 @@ class ServiceHost:
         if self._server is not None:
             await self._server.stop(seconds)
         await self._stop_services()
+        self.interceptor.settle()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -152,12 +152,12 @@ class TokenVerifier:
         self._issuer = issuer
         self._longest_seconds = longest_lifetime_seconds
         self._leeway_ns = leeway_seconds * NS_PER_SECOND
-        self._revoked = revoked
+        self.revoked = revoked
         self._verified: dict[str, Claims] = {}
 
     def is_revoked(self, claims: Claims) -> bool:
         """Whether the token of these claims counts no more, for a stream that it opened."""
-        return self._revoked is not None and self._revoked(claims)
+        return self.revoked is not None and self.revoked(claims)
 
     def verify(self, token: str, *, now: int) -> Claims:
         """The token's claims. Raises TokenRefused for anything but a valid, unexpired token for this audience, TokenRevoked
@@ -183,7 +183,7 @@ class TokenVerifier:
             raise TokenRefused("the token has expired")
         if claims.issued_at > now + self._leeway_ns:
             raise TokenRefused("the token is not valid yet")
-        if self._revoked is not None and self._revoked(claims):
+        if self.revoked is not None and self.revoked(claims):
             raise TokenRevoked("the token has been revoked")
 
     def _checked(self, token: str) -> Claims:

@@ -148,7 +148,7 @@ def new_host(folder: Path, events: Events, disk: list[Health], *parts: UnifiedSe
         "identity": IdentityFiles.of(folder, "worker-9"),
         "admission": Admission(
             tokens=TokenVerifier(KEY.public_key()),
-            peer_of=PeerReader(CONFIG).peer_of,
+            peer_of=PeerReader(CONFIG).peer,
             permits=AuthorizationTable.of(methods, CONFIG.authorization).permits,
             gate=check,
             now=time.time_ns,

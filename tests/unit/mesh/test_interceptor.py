@@ -84,6 +84,8 @@ class Echo:
             answer: bytes = await self.channel.unary_unary(f"/{SERVICE}/{method}")(b"hello", metadata=pairs, timeout=5)
         except grpc.aio.AioRpcError as error:
             raise refused(error) from error
+        finally:
+            self.interceptor.settle()
         return answer
 
     async def refusal(self, method: str = "Say", **options: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -75,11 +75,12 @@ def tenant_matches(peer: Peer, tenant: str) -> bool:
 
 
 class PeerReader:
-    """Reads gRPC's authentication context, ``context.auth_context()``. Certificates seen before cost one look-up."""
+    """Reads whom a connection's verified certificate names."""
 
     def __init__(self, config: ServiceMeshConfig) -> None:
         self._config = config
         self._known: dict[tuple[bytes, ...], Peer] = {}
+        self._by_names: dict[tuple[bytes, ...], Peer] = {}
 
     def peer_of(self, auth_context: Mapping[str, Iterable[bytes]]) -> Peer:
         """Whom the connection's verified certificate names. gRPC fills the context only from a chain it has verified."""
@@ -92,6 +93,23 @@ class PeerReader:
             if len(self._known) >= _KNOWN_LIMIT:
                 self._known.clear()
             peer = self._known[key] = peer_of_uris((uri.decode("utf-8", "replace") for uri in key), self._config)
+        return peer
+
+    def peer(self, context: Any) -> Peer:
+        """Of a gRPC servicer context. A certificate with names seen before costs one look-up.
+
+        The names are all subject alternative names, kinds mixed; which of them is the identity is read from the whole
+        authentication context, once. To copy that for every call, certificates and all, costs more than the rest of the admission.
+        """
+        names = context.peer_identities()
+        if not names:
+            return NOBODY
+        key = tuple(names)
+        peer = self._by_names.get(key)
+        if peer is None:
+            if len(self._by_names) >= _KNOWN_LIMIT:
+                self._by_names.clear()
+            peer = self._by_names[key] = self.peer_of(context.auth_context())
         return peer
 
     def service_of(self, auth_context: Mapping[str, Iterable[bytes]]) -> str:
