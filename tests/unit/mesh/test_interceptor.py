@@ -186,8 +186,9 @@ async def test_a_services_own_method_takes_its_certificate_and_no_ones_token() -
         echo.peer[0] = Peer(service="relay")
         assert await echo.refusal("Own", token=None) == "METHOD_NOT_PERMITTED"
         echo.peer[0] = Peer(service="web")
-        assert await echo.say("Own", token=None) == b"hello"
-        assert echo.calls[0].identity == CallIdentity(service="web")
+        for _ in range(2):  # the second time the caller is known
+            assert await echo.say("Own", token=None) == b"hello"
+            assert echo.calls[-1].identity == CallIdentity(service="web")
         assert not echo.usage.recorded, "a service that acts for itself uses up no tenant's quota"
 
 
