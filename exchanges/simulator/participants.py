@@ -32,6 +32,7 @@ from exchanges.fix.timestamps import timestamp_to_text
 from exchanges.prices import price_to_text, round_down_to_tick, tick_for
 from exchanges.reference import VenueInstrument, load_venue_reference
 from tradsys.configuration import Address, Configuration, ConfigurationError
+from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 
 log = logging.getLogger("exchanges.simulator.participants")
 
@@ -232,12 +233,12 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=5.0, help="messages a second over all venues")
     parser.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
-    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if not 0 < options.rate <= 1000:
         parser.error("--rate is above 0 and at most 1000")
     try:
-        return asyncio.run(serve(Configuration.from_environment(), options.rate, options.seed))
-    except (ConfigurationError, PluginError, RuleError, OSError) as error:
+        configuration = Configuration.from_environment()
+        return run_with_telemetry("demo-liquidity", configuration, lambda: serve(configuration, options.rate, options.seed))
+    except (ConfigurationError, TelemetryError, PluginError, RuleError, OSError) as error:
         print(f"demonstration liquidity cannot start: {error}", file=sys.stderr)
         return 1
 

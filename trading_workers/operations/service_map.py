@@ -22,6 +22,7 @@ _LANES = {
     "web": Lane.DOORS,
     "services": Lane.DOORS,
     "demo-flow": Lane.DOORS,
+    "demo-liquidity": Lane.EXCHANGES,
     "worker": Lane.WORKERS,
     "market-data": Lane.EXCHANGES,
     "venue": Lane.EXCHANGES,

@@ -78,6 +78,7 @@ MEASURED_PROCESSES = (
     "venue-egx",
     "venue-adx",
     "demo-flow",
+    "demo-liquidity",
 )
 """Processes with ``/metrics``."""
 
