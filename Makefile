@@ -26,7 +26,7 @@ run: $(RUNTIME) $(MESSAGES) ## the whole platform, until Ctrl-C; OPTIONS="--var 
 	@exec $(PYTHON) -m tradsys.embedded.launch $(OPTIONS)
 
 test: $(DEVELOPMENT) $(MESSAGES) ## the test suite on servers of its own; TESTS="tests/unit -k name"
-	@$(PYTHON) -m pytest -q --ignore=tests/crash --ignore=tests/smoke $(or $(TESTS),tests)
+	@$(PYTHON) -m pytest -q --ignore=tests/crash --ignore=tests/smoke $(or $(TESTS),-n 2 tests)
 
 smoke: $(RUNTIME) $(MESSAGES) ## the main job on real input, on free ports in a temporary folder; the last line is JSON
 	@$(PYTHON) -m tests.smoke $(OPTIONS)

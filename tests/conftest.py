@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tenants.models import Tenant
 
+pytest_plugins = ["tests.shared_work"]
+
 __all__ = ["django_db_modify_db_settings", "django_db_setup", "servers", "tenant_a", "tenant_b"]
 
 
