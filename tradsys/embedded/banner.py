@@ -25,6 +25,9 @@ def banner(content: dict[str, Any], *, seconds: float) -> str:
         lines.append("")
     lines += [
         f"  gRPC        {', '.join(f'{name} {address}' for name, address in content['order_workers'].items())}",
+        f"              {', '.join(f'{name} {address}' for name, address in content['services'].items())}",
+        *([f"              TLS, verified by {content['authority']}"] if content["authority"] else []),
+        f"  Services    {web['operator']}services/",
         f"  FIX venues  {', '.join(f'{code} {address}' for code, address in content['venues'].items())}",
         f"  PostgreSQL  {content['postgres']}     Redis  {content['redis']}",
         f"  Addresses   {content['var']}/addresses.json",
