@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable
 
@@ -59,12 +60,11 @@ def test_the_quote_board_moves_by_itself(visitor: VisitorFactory) -> None:
     trader = visitor()
     trader.sign_in("corniche-trader")
     page = trader.page
-    cells = (
-        "Array.from(document.querySelectorAll('.board [data-cell=bid], .board [data-cell=ask]'), (each) => each.textContent).join()"
-    )
-    page.wait_for_function(f"/[0-9]/.test({cells})")
-    before = page.evaluate(cells)
-    page.wait_for_function(f"(before) => {cells} !== before", arg=before, timeout=20_000)
+    # Locators wait from outside the page: its content policy refuses the evaluation that `wait_for_function` repeats.
+    quotes = page.locator(".board [data-cell=bid], .board [data-cell=ask]")
+    expect(quotes.filter(has_text=re.compile("[0-9]")).first).to_be_visible()
+    before = quotes.all_text_contents()
+    expect(quotes).not_to_have_text(before, timeout=20_000)
 
 
 @pytest.mark.parametrize(
