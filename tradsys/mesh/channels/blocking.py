@@ -11,14 +11,13 @@ from typing import Any, TypeVar
 import grpc
 
 from tradsys.mesh.channels.course import LOOK_AGAIN_SECONDS, NS_PER_MS, NS_PER_SECOND, Calls, Course
+from tradsys.mesh.channels.link import Link, LinkKey, link_key
 from tradsys.mesh.channels.options import (
-    CHANNEL_OPTIONS,
     DEFAULT_WAIT_SECONDS,
     HEALTH_CHECK,
     Metadata,
     Trust,
     as_bytes,
-    channel_version,
     health_request,
     is_reached,
     is_serving,
@@ -30,33 +29,11 @@ from tradsys.mesh.config.schema import ServiceMeshConfig
 from tradsys.mesh.registry.instance import Instance
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.resilience.breakers import Breakers
-from tradsys.mesh.resilience.pool import ChannelSet, PooledChannel, PoolExhausted, ThreadPlaces
-from tradsys.mesh.trust.credentials import channel_options
+from tradsys.mesh.resilience.pool import PooledChannel, PoolExhausted, ThreadPlaces
 
 Answer = TypeVar("Answer")
 PROOF_NS = NS_PER_SECOND
 """A channel over which an answer came so lately is taken to be connected; another one is asked first."""
-
-
-class _Link:
-    """Channels to one instance for one service."""
-
-    def __init__(self, service: str, instance: Instance, config: ServiceMeshConfig, trust: Trust | None) -> None:
-        self.service = service
-        self.instance = instance
-        pool = config.connection_pool
-        self.places = ThreadPlaces(f"{service}/{instance.process}", pool.max_calls_per_instance)
-        self.channels: ChannelSet[Any] = ChannelSet(
-            pool.channels_per_instance, lambda: _channel(instance, config, trust), channel_version(trust)
-        )
-
-
-def _channel(instance: Instance, config: ServiceMeshConfig, trust: Trust | None) -> Any:
-    if trust is None:
-        return grpc.insecure_channel(instance.mesh_address, options=CHANNEL_OPTIONS)
-    # The name in the certificate is the process's: another service that took its address is not talked to.
-    options = (*CHANNEL_OPTIONS, *channel_options(instance.process, config))
-    return grpc.secure_channel(instance.mesh_address, trust.credentials(), options=options)
 
 
 class BlockingMeshChannels:
@@ -78,7 +55,7 @@ class BlockingMeshChannels:
         self._config = config
         self._trust = trust
         self._steady = steady
-        self._links: dict[tuple[str, str, str], _Link] = {}
+        self._links: dict[LinkKey, Link[ThreadPlaces]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._checker: threading.Thread | None = None
@@ -161,7 +138,7 @@ class BlockingMeshChannels:
                 self._check(link)
                 continue
             with self._lock:
-                self._links.pop((link.service, link.instance.instance, link.instance.mesh_address), None)
+                self._links.pop(link_key(link.service, link.instance), None)
             _close(link.channels.retire_all())
 
     def close(self) -> None:
@@ -179,7 +156,7 @@ class BlockingMeshChannels:
         while not self._stopping.wait(self._config.connection_pool.health_check_ms / 1000):
             self.check()
 
-    def _check(self, link: _Link) -> None:
+    def _check(self, link: Link[ThreadPlaces]) -> None:
         pooled = link.channels.take_for_check()
         if pooled is None:
             return
@@ -208,8 +185,8 @@ class BlockingMeshChannels:
         pooled.proven_at = self._steady()
         return is_serving(raw)
 
-    def _link(self, service: str, instance: Instance) -> _Link:
-        key = (service, instance.instance, instance.mesh_address)
+    def _link(self, service: str, instance: Instance) -> Link[ThreadPlaces]:
+        key = link_key(service, instance)
         found = self._links.get(key)
         if found is not None:
             return found
@@ -218,10 +195,10 @@ class BlockingMeshChannels:
                 self._checker = threading.Thread(target=self._check_regularly, name="mesh health checks", daemon=True)
                 self._checker.start()
             if key not in self._links:
-                self._links[key] = _Link(service, instance, self._config, self._trust)
+                self._links[key] = Link(service, instance, self._config, self._trust, places=ThreadPlaces, grpc=grpc)
             return self._links[key]
 
-    def _all(self) -> list[_Link]:
+    def _all(self) -> list[Link[ThreadPlaces]]:
         with self._lock:
             return list(self._links.values())
 

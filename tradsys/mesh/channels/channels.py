@@ -17,14 +17,13 @@ from typing import Any, TypeVar
 import grpc
 
 from tradsys.mesh.channels.course import LOOK_AGAIN_SECONDS, NS_PER_MS, CallNotSent, Calls, Course
+from tradsys.mesh.channels.link import Link, LinkKey, link_key
 from tradsys.mesh.channels.options import (
-    CHANNEL_OPTIONS,
     DEFAULT_WAIT_SECONDS,
     HEALTH_CHECK,
     Metadata,
     Trust,
     as_bytes,
-    channel_version,
     health_request,
     is_reached,
     is_serving,
@@ -36,34 +35,12 @@ from tradsys.mesh.config.schema import ServiceMeshConfig
 from tradsys.mesh.registry.instance import Instance
 from tradsys.mesh.registry.local_copy import Registry
 from tradsys.mesh.resilience.breakers import Breakers
-from tradsys.mesh.resilience.pool import AsyncPlaces, ChannelSet, PoolExhausted
-from tradsys.mesh.trust.credentials import channel_options
+from tradsys.mesh.resilience.pool import AsyncPlaces, PoolExhausted
 
 log = logging.getLogger("tradsys.channels")
 aio: Any = grpc.aio  # its published type stubs lack the optional arguments
 
 Answer = TypeVar("Answer")
-
-
-class _Link:
-    """Channels to one instance for one service."""
-
-    def __init__(self, service: str, instance: Instance, config: ServiceMeshConfig, trust: Trust | None) -> None:
-        self.service = service
-        self.instance = instance
-        pool = config.connection_pool
-        self.places = AsyncPlaces(f"{service}/{instance.process}", pool.max_calls_per_instance)
-        self.channels: ChannelSet[Any] = ChannelSet(
-            pool.channels_per_instance, lambda: _channel(instance, config, trust), channel_version(trust)
-        )
-
-
-def _channel(instance: Instance, config: ServiceMeshConfig, trust: Trust | None) -> Any:
-    if trust is None:
-        return aio.insecure_channel(instance.mesh_address, options=CHANNEL_OPTIONS)
-    # The name in the certificate is the process's: another service that took its address is not talked to.
-    options = (*CHANNEL_OPTIONS, *channel_options(instance.process, config))
-    return aio.secure_channel(instance.mesh_address, trust.credentials(), options=options)
 
 
 class MeshChannels:
@@ -85,7 +62,7 @@ class MeshChannels:
         self._config = config
         self._trust = trust
         self._steady = steady
-        self._links: dict[tuple[str, str, str], _Link] = {}
+        self._links: dict[LinkKey, Link[AsyncPlaces]] = {}
         self.breakers = breakers if breakers is not None else Breakers(config.circuit_breaker, steady=steady)
         self._calls = Calls(registry, config, breakers=self.breakers, load=self.in_flight, steady=steady, random=random)
         self._closing: set[asyncio.Task[None]] = set()
@@ -194,7 +171,7 @@ class MeshChannels:
         while self._closing:
             await asyncio.gather(*self._closing)
 
-    async def _check(self, link: _Link) -> None:
+    async def _check(self, link: Link[AsyncPlaces]) -> None:
         seconds = min(self._config.connection_pool.health_check_ms / 1000, 1.0)
         pooled = link.channels.take_for_check()
         if pooled is None:
@@ -207,11 +184,11 @@ class MeshChannels:
         finally:
             self._close(link.channels.give_back(pooled))
 
-    def _link(self, service: str, instance: Instance) -> _Link:
-        key = (service, instance.instance, instance.mesh_address)
+    def _link(self, service: str, instance: Instance) -> Link[AsyncPlaces]:
+        key = link_key(service, instance)
         found = self._links.get(key)
         if found is None:
-            found = self._links[key] = _Link(service, instance, self._config, self._trust)
+            found = self._links[key] = Link(service, instance, self._config, self._trust, places=AsyncPlaces, grpc=aio)
         return found
 
     def _close(self, channels: list[Any]) -> None:
