@@ -23,6 +23,7 @@ from tradsys.mesh.refusals import CallRefusal, CallRefused
 from tradsys.mesh.resilience.deadlines import set_deadline
 from tradsys.mesh.service import MethodRule
 from tradsys.mesh.standard_services import STANDARD_SERVICES
+from tradsys.mesh.stream_context import StreamContext
 from tradsys.mesh.telemetry.metrics import METRICS, MethodMetrics
 from tradsys.mesh.telemetry.tracing import TRACING, Span, current_link, link_of
 from tradsys.mesh.usage import UsageRecorder
@@ -139,9 +140,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     def _stream(self, plan: MethodPlan, behaviour: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Awaitable[None]]:
         generates = inspect.isasyncgenfunction(behaviour)
 
-        async def whole(request: Any, context: Any) -> None:
+        async def whole(request: Any, grpc_context: Any) -> None:
+            context = StreamContext(grpc_context)
             serving = behaviour(request, context)
-            await self._serve(OpenStream(plan, current_call.get()), _written(serving, context) if generates else serving)
+            try:
+                await self._serve(OpenStream(plan, current_call.get()), _written(serving, context) if generates else serving)
+            finally:
+                await context.first_sent()
 
         return self._guarded(plan, whole)
 

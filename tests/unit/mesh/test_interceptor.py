@@ -18,8 +18,9 @@ from licensing.licence_check import LicenceCheck
 from tests.mesh_calls import end_of, refused
 from tradsys.mesh.admission import Admission
 from tradsys.mesh.calls import Call, CallIdentity, current_call
-from tradsys.mesh.grpc_server import StandardServices, new_server
+from tradsys.mesh.grpc_server import StandardServices, abort_with_refusal, new_server
 from tradsys.mesh.interceptor import CallInterceptor
+from tradsys.mesh.refusals import CallRefusal
 from tradsys.mesh.service import OPERATOR, TRADER, VIEWER, MethodRule
 from tradsys.mesh.telemetry.metrics import METRICS
 from tradsys.mesh.tokens import Claims, TokenVerifier, issue
@@ -36,7 +37,11 @@ RULES = (
     MethodRule(name="Own", about="For the platform's own services.", services=frozenset({"web"})),
     MethodRule(name="Fail", about="Has a fault.", roles=frozenset({TRADER})),
     MethodRule(name="Watch", about="Goes on.", roles=frozenset({TRADER}), features=("exchange:EGX",), streaming=True),
+    MethodRule(name="Hasty", about="Is refused as it begins.", roles=frozenset({TRADER}), streaming=True),
+    MethodRule(name="Flood", about="Sends more than fits.", roles=frozenset({TRADER}), streaming=True),
 )
+FLOOD = bytes(3_000_000)
+"""More than a connection takes before the reader reads."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +125,27 @@ async def echo_server(licence: Licence | None = None) -> AsyncIterator[Echo]:
         yield b"first"
         await asyncio.sleep(30)
 
+    async def hasty(request: bytes, context: Any) -> None:
+        # The refusal comes at the very next turn of the loop, with the first sending under way.
+        revoked.add("nile-trader")
+        asyncio.get_running_loop().call_soon(interceptor.look_at_streams)
+        if request == b"Hasty abort":
+            revoked.clear()
+            writing = asyncio.create_task(context.write(b"first"))
+            for _ in range(2):
+                await asyncio.sleep(0)  # the task begins, and its sending
+            writing.cancel()
+            await abort_with_refusal(context, CallRefusal.TOKEN_REVOKED, {})
+        if request == b"Hasty metadata":
+            await context.send_initial_metadata((("sequence", "1"),))
+        await context.write(b"first")
+        await asyncio.sleep(30)
+
+    async def flood(request: bytes, context: Any) -> None:
+        calls.append(current_call.get())
+        while True:
+            await context.write(FLOOD)
+
     def is_revoked(claims: Claims) -> bool:
         return claims.token_id in revoked or claims.subject in revoked
 
@@ -141,6 +167,8 @@ async def echo_server(licence: Licence | None = None) -> AsyncIterator[Echo]:
     }
     handlers["Fail"] = grpc.unary_unary_rpc_method_handler(fail)
     handlers["Watch"] = grpc.unary_stream_rpc_method_handler(watch)
+    handlers["Hasty"] = grpc.unary_stream_rpc_method_handler(hasty)
+    handlers["Flood"] = grpc.unary_stream_rpc_method_handler(flood)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     standard = StandardServices(server, [SERVICE])
     port = server.add_insecure_port("127.0.0.1:0")
@@ -282,6 +310,37 @@ async def test_an_open_stream_ends_when_its_token_is_revoked_or_its_licence_ends
         await asyncio.sleep(0.6)
         echo.interceptor.look_at_streams()
         assert (await end_of(second)).code == "LICENSE_EXPIRED"
+
+
+@pytest.mark.parametrize("method", ["Hasty", "Hasty metadata", "Hasty abort"])
+async def test_a_stream_that_is_refused_during_its_first_sending_still_tells_its_caller_why(method: str) -> None:
+    async with echo_server() as echo:
+        for _ in range(20):
+            echo.revoked.clear()
+            stream = echo.channel.unary_stream(f"/{SERVICE}/Hasty")(
+                method.encode(), metadata=[("authorization", f"Bearer {token_of()}")], timeout=10
+            )
+            assert (await end_of(stream)).code == "TOKEN_REVOKED"
+        async with asyncio.timeout(5):
+            while echo.interceptor.open_streams:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_reader_that_never_reads_does_not_keep_a_refused_stream_open() -> None:
+    async with echo_server() as echo:
+        stream = echo.channel.unary_stream(f"/{SERVICE}/Flood")(
+            b"", metadata=[("authorization", f"Bearer {token_of()}")], timeout=10
+        )
+        async with asyncio.timeout(5):
+            while not echo.calls:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # the third write waits for its reader
+            echo.revoked.add("nile-trader")
+            echo.interceptor.look_at_streams()
+            while echo.interceptor.open_streams:
+                await asyncio.sleep(0.01)
+        assert await stream.read() == FLOOD, "what was being written is whole"
+        assert (await end_of(stream)).code == "TOKEN_REVOKED"
 
 
 async def test_a_server_that_drains_takes_no_new_calls_but_still_says_how_it_is() -> None:
