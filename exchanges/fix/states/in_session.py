@@ -119,6 +119,10 @@ class InSession(State):
 
     def _too_low(self, session: "Session", message: Message, number: int) -> None:
         if message.get(tags.POSS_DUP_FLAG) != b"Y":
+            if message.msg_type == tags.RESEND_REQUEST:
+                # Who asks has lost messages, and may have lost count with them: a logout here would end the line over and over.
+                serve_resend_request(session, message)
+                return
             session.logout_and_close(f"MsgSeqNum too low, expecting {session.store.next_target} but received {number}")
             return
         if message.msg_type == tags.SEQUENCE_RESET:

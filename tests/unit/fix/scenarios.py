@@ -146,8 +146,9 @@ BOTH = {
         ping(15, 10), bye(16, 11),
     ]),
     "8_OnlyAdminMessages": "\n".join([
-        ping(2, 2), ping(3, 3), ping(4, 4), "> 35=2|34=5|7=2|16=4", gap_fill(2, 5), "> 35=2|34=6|7=2|16=0", gap_fill(2, 5), ping(7, 5),
-        bye(8, 6),
+        ping(2, 2), ping(3, 3), ping(4, 4), "> 35=2|34=5|7=1|16=4", gap_fill(1, 5), ping(6, 5),
+        # A request under a number that was used: answered, and the expected number stays.
+        "> 35=2|34=5|7=1|16=0", gap_fill(1, 6), "> 35=2|34=7|7=2|16=0", gap_fill(2, 6), bye(8, 6),
     ]),
     "8_OnlyApplicationMessages": "\n".join([
         echo(2, 2), echo(3, 3), echo(4, 4), "> 35=2|34=5|7=2|16=4", resent(2), resent(3), resent(4), ping(6, 5),
