@@ -12,6 +12,7 @@ import msgspec
 
 from compliance import selectors as compliance
 from exchanges import selectors as exchanges
+from exchanges.routing.balancers import LinePool
 from licensing import selectors as licensing
 from tenants.kernel.entry_points import enter_for_worker, platform_scope
 from tenants.selectors import tenant_by_slug, tenants, token_revocations
@@ -63,7 +64,7 @@ def compile_platform(numbering: Numbering, *, now: int) -> CompiledPlatform:
         exchanges=_as(entries.exchanges, tuple[ExchangeEntry, ...]),
         instruments=_as(entries.instruments, tuple[InstrumentEntry, ...]),
         routes=_as(entries.routes, tuple[Route, ...]),
-        default_line=entries.default_line,
+        pools=_as(entries.pools, tuple[LinePool, ...]),
         killed_exchanges=entries.killed_exchanges,
         killed=entries.killed,
     )
