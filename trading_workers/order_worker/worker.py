@@ -152,6 +152,7 @@ class Worker:
             revisions=lambda: self._loader.revisions,
             lag_ms=lambda: self._loader.lag_ms,
             breakers=self._breakers.states,
+            lines=self._line_states,
         )
         # What was loaded at the start lives as long as the process: the collector need not walk it again and again.
         gc.collect()
@@ -188,6 +189,9 @@ class Worker:
     def _journal_health(self) -> Health:
         failure = self._journal.failure
         return SERVING if failure is None else Health(HealthStatus.NOT_SERVING, failure)
+
+    def _line_states(self) -> dict[str, str]:
+        return {name: "up" if self._path.state.lines.is_up(name) else "down" for name in self._lines.initiators}
 
     def _lines_health(self) -> Health:
         down = [name for name in self._lines.initiators if not self._path.state.lines.is_up(name)]

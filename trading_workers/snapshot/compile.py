@@ -12,7 +12,6 @@ import msgspec
 
 from compliance import selectors as compliance
 from exchanges import selectors as exchanges
-from exchanges.routing.balancers import LinePool
 from licensing import selectors as licensing
 from tenants.kernel.entry_points import enter_for_worker, platform_scope
 from tenants.selectors import tenant_by_slug, tenants, token_revocations
@@ -22,7 +21,6 @@ from trading_workers.snapshot.documents import (
     InstrumentEntry,
     LicenceEntry,
     PlatformDocument,
-    Route,
     TenantDocument,
     Verdict,
 )
@@ -63,8 +61,8 @@ def compile_platform(numbering: Numbering, *, now: int) -> CompiledPlatform:
         lease_until=numbering.lease_until,
         exchanges=_as(entries.exchanges, tuple[ExchangeEntry, ...]),
         instruments=_as(entries.instruments, tuple[InstrumentEntry, ...]),
-        routes=_as(entries.routes, tuple[Route, ...]),
-        pools=_as(entries.pools, tuple[LinePool, ...]),
+        routes=entries.routes,
+        pools=entries.pools,
         killed_exchanges=entries.killed_exchanges,
         killed=entries.killed,
     )
