@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dates import WEEKDAYS as WEEKDAY_NAMES
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from exchanges.dated_rules import RuleError
@@ -181,8 +181,8 @@ def _target_choices(held: list[str]) -> list[tuple[str, Any]]:
     choices: list[tuple[str, Any]] = [("", "---------")]
     known = set()
     for pool in line_pools():
-        said = _now("%(pool)s: the whole pool") % {"pool": pool.name}
+        said = gettext("%(pool)s: the whole pool") % {"pool": pool.name}
         choices.append((pool.exchange, [(pool.name, said), *((line, line) for line in pool.lines)]))
         known |= {pool.name, *pool.lines}
     gone = [(name, name) for name in held if name not in known]
-    return [*choices, (_now("no longer known"), gone)] if gone else choices
+    return [*choices, (gettext("no longer known"), gone)] if gone else choices
