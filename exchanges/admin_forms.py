@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.dates import WEEKDAYS as WEEKDAY_NAMES
+from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -136,17 +137,19 @@ class RoutingRuleForm(forms.ModelForm):
         rule = self.instance
         targets = _target_choices([rule.line, *rule.fallback] if rule.pk else [])
         line, fallback, tenant = (self._meta.model._meta.get_field(name) for name in ("line", "fallback", "tenant"))
-        self.fields["line"] = forms.ChoiceField(label=line.verbose_name, choices=targets, help_text=line.help_text)
+        self.fields["line"] = forms.ChoiceField(label=capfirst(line.verbose_name), choices=targets, help_text=line.help_text)
         self.fields["fallback"] = OrderedChoices(
             choices=targets,
             places=max(FALLBACKS, len(rule.fallback) + 1),
-            label=fallback.verbose_name,
+            label=capfirst(fallback.verbose_name),
             help_text=fallback.help_text,
         )
         slugs = dict.fromkeys([*tenants().values_list("slug", flat=True), *([rule.tenant] if rule.tenant else [])])
         self.fields["tenant"] = forms.ChoiceField(
-            label=tenant.verbose_name, choices=[("", "---------"), *((slug, slug) for slug in slugs)], required=False
+            label=capfirst(tenant.verbose_name), choices=[("", "---------"), *((slug, slug) for slug in slugs)], required=False
         )
+        for name in ("least_value", "largest_value", "weekdays"):
+            self.fields[name].label = capfirst(self.fields[name].label)
         for name, value in (("least_value", rule.min_value), ("largest_value", rule.max_value)):
             self.fields[name].initial = "" if value is None else price_to_text(value)
 

@@ -110,8 +110,14 @@ class BalancedPool:
         if self.only is not None:
             return self.only if health.is_up(self.only) else None
         seen = memory.of(self.name)
-        up = [line for line in self._following.get(seen.last, self.lines) if health.is_up(line)]
-        if len(up) < 2 or self.goes_round:
+        following = self._following.get(seen.last, self.lines)
+        if self.goes_round:
+            for line in following:
+                if health.is_up(line):
+                    return line
+            return None
+        up = [line for line in following if health.is_up(line)]
+        if len(up) < 2:
             return up[0] if up else None
         if 0 <= now - seen.newest_up_at < SETTLING_NS or not seen.up.issuperset(up):
             return up[0]

@@ -34,7 +34,7 @@ class WhyNot(StrEnum):
     """The exchange has no pool of lines."""
 
 
-class Considered(msgspec.Struct, frozen=True):
+class Considered(msgspec.Struct, frozen=True, gc=False):
     """One step that did not lead to a line. `rule` None: the default."""
 
     rule: RoutingRule | None
@@ -52,7 +52,7 @@ class Considered(msgspec.Struct, frozen=True):
         return " ".join(word for word in words if word)
 
 
-class RouteDecision(msgspec.Struct, frozen=True):
+class RouteDecision(msgspec.Struct, frozen=True, gc=False):
     """`line` None: nothing can carry the order, and `considered` says why. `rule` None with a line: the default's."""
 
     line: str | None

@@ -30,6 +30,7 @@ _NO_CHOICE = ("", "---------")
 class Answer:
     """What the router says, and what of the order is worth telling."""
 
+    exchange: str
     explanation: Explanation
     facts: OrderFacts
     down: frozenset[str]
@@ -116,4 +117,4 @@ class RouteQuestionForm(forms.Form):
             instrument.exchange.code, instrument.symbol, instrument.asset_type
         )
         explanation = routes.explain(facts, ImaginedHealth(down), BalancerMemory())
-        return Answer(explanation, facts, down, moment, given["price"] is None, reference)
+        return Answer(instrument.exchange.code, explanation, facts, down, moment, given["price"] is None, reference)

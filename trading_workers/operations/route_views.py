@@ -146,7 +146,7 @@ def _said(answer: Answer) -> dict[str, object]:
 def _rules(rules: Sequence[Rule], pools: Sequence[LinePool], answer: Answer | None, notes: dict[int, str]) -> list[RuleShown]:
     by_name = {pool.name: pool for pool in pools}
     if answer is None:
-        unasked = [ExplainedRule(rule, Verdict.NOT_REACHED, ()) for rule in rules]
+        unasked = [ExplainedRule(rule, Verdict.NOT_REACHED, ()) for rule in (*rules, None)]
         return [_rule(each, by_name, None, notes) for each in unasked]
     return [_rule(each, by_name, answer, notes) for each in answer.explanation.rules]
 
@@ -175,12 +175,13 @@ def _targets(each: ExplainedRule, pools: dict[str, LinePool], answer: Answer | N
     chosen = None
     if answer is not None and each.verdict is Verdict.CHOSEN:
         chosen = answer.explanation.decision.target
-    names = rule.targets if rule is not None else tuple(dict.fromkeys([*passed_over, *([chosen] if chosen else [])]))
+    defaults = tuple(pools) if answer is None else (answer.exchange,)
+    names = defaults if rule is None else rule.targets
     return tuple(
         TargetShown(
             name=name,
             lines=pools[name].lines if name in pools else (),
-            is_fallback=place > 0,
+            is_fallback=rule is not None and place > 0,
             chosen=name == chosen,
             reason=_reason(passed_over[name]) if name in passed_over else "",
         )
