@@ -17,7 +17,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from exchanges import services
-from exchanges.admin_forms import DataSetImportForm, MarketReferenceForm, RuleRowForm
+from exchanges.admin_forms import DataSetImportForm, MarketReferenceForm, RoutingRuleForm, RuleRowForm
 from exchanges.api import Trust
 from exchanges.calendar import DayPlan, plan_day, time_zone_on
 from exchanges.dated_rules import RuleError
@@ -33,7 +33,7 @@ from exchanges.models import (
     Signer,
 )
 from exchanges.prices import price_to_text
-from exchanges.selectors import acting_rules, data_set_is_signed
+from exchanges.selectors import acting_rules, data_set_is_signed, line_pools
 
 CALENDAR_DAYS = 14
 
@@ -82,15 +82,20 @@ class ReferenceDataAdmin(admin.ModelAdmin):
 
 @admin.register(Exchange)
 class ExchangeAdmin(ReferenceDataAdmin):
-    list_display = ("code", "name", "name_ar", "mic", "country", "trading")
+    list_display = ("code", "name", "name_ar", "mic", "country", "balancer", "trading")
     list_select_related = ("switch",)
-    readonly_fields = ("code", "mic", "country", "next_days")
-    fields = ("code", "mic", "country", "name", "name_ar", "next_days")
+    readonly_fields = ("code", "mic", "country", "lines", "next_days")
+    fields = ("code", "mic", "country", "name", "name_ar", "lines", "balancer", "next_days")
 
     @admin.display(description=gettext_lazy("trading stopped"), boolean=True)
     def trading(self, exchange: Exchange) -> bool:
         switch = getattr(exchange, "switch", None)
         return switch is not None and switch.killed
+
+    @admin.display(description=gettext_lazy("order lines"))
+    def lines(self, exchange: Exchange) -> str:
+        pool = next((pool for pool in line_pools() if pool.exchange == exchange.code), None)
+        return _("none: its plugin is not installed") if pool is None else ", ".join(pool.lines)
 
     @admin.display(description=gettext_lazy("next days"))
     def next_days(self, exchange: Exchange) -> str:
@@ -255,8 +260,28 @@ class DataSetAdmin(ReferenceDataAdmin):
 
 @admin.register(RoutingRule)
 class RoutingRuleAdmin(ReferenceDataAdmin):
-    list_display = ("priority", "exchange", "symbol", "asset_type", "line", "fallback", "active", "note")
+    form = RoutingRuleForm
+    list_display = ("priority", "exchange", "symbol", "asset_type", "tenant", "account", "target", "active", "note")
     list_select_related = ("exchange",)
+    list_filter = ("exchange", "active")
+    fieldsets = (
+        (None, {"fields": ("priority", "active", "note")}),
+        (
+            gettext_lazy("Which orders"),
+            {
+                "fields": (
+                    "exchange", "symbol", "asset_type", "tenant", "account", ("min_quantity", "max_quantity"),
+                    ("least_value", "largest_value"), ("from_time", "until_time"), "weekdays",
+                ),
+                "description": gettext_lazy("What is left empty holds for every order."),
+            },
+        ),
+        (gettext_lazy("Where they go"), {"fields": ("line", "fallback", "balancer")}),
+    )  # fmt: skip
+
+    @admin.display(description=gettext_lazy("target and fallbacks"), ordering="line")
+    def target(self, route: RoutingRule) -> str:
+        return format_html("<bdi dir='ltr'>{}</bdi>", " → ".join([route.line, *route.fallback]))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return admin.ModelAdmin.has_delete_permission(self, request, obj)

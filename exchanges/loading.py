@@ -115,7 +115,7 @@ def _open_routes(exchange: Exchange, plugin: ExchangePlugin, position: int, coun
         priority = DEFAULT_ROUTE_PRIORITY + 10 * position
         while RoutingRule.objects.filter(priority=priority).exists():
             priority += 1
-        RoutingRule.objects.create(priority=priority, exchange=exchange, line=plugin.default_line, note=f"{plugin.id} by default")
+        RoutingRule.objects.create(priority=priority, exchange=exchange, line=plugin.id, note=f"{plugin.id} by default")
         counts.routes += 1
 
 

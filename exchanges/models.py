@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import RangeOperators
+from django.contrib.postgres.fields import ArrayField, RangeOperators
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Deferrable, F, Func, Q, Value
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from exchanges.dated_rules import RuleKind
 from exchanges.isin import is_valid_isin
+from exchanges.routing.balancers import Balancer
 
 ISIN_FORM = r"^[A-Z]{2}[A-Z0-9]{9}[0-9]$"
 SHA256_FORM = r"^[0-9a-f]{64}$"
@@ -79,12 +80,27 @@ def validate_isin(isin: str) -> None:
         raise ValidationError(_("%(isin)s is no ISIN: its form or check digit is wrong."), params={"isin": isin})
 
 
+class BalancerChoice(models.TextChoices):
+    """The values of ``exchanges.routing.balancers.Balancer``."""
+
+    ROUND_ROBIN = Balancer.ROUND_ROBIN.value, _("one line after the other")
+    LEAST_IN_FLIGHT = Balancer.LEAST_IN_FLIGHT.value, _("fewest unanswered orders")
+    LOWEST_LATENCY = Balancer.LOWEST_LATENCY.value, _("quickest expected answer")
+
+
 class Exchange(models.Model):
     code = models.CharField(_("code"), max_length=12, unique=True)
     mic = models.CharField(_("market identifier code"), max_length=4, unique=True)
     name = models.CharField(_("name"), max_length=120)
     name_ar = models.CharField(_("name in Arabic"), max_length=120, blank=True)
     country = models.CharField(_("country"), max_length=2)
+    balancer = models.CharField(
+        _("balancing of lines"),
+        max_length=24,
+        choices=BalancerChoice.choices,
+        default=BalancerChoice.ROUND_ROBIN,
+        help_text=_("Which of the exchange's order lines that are up takes the next order."),
+    )
 
     class Meta:
         ordering = ("code",)
@@ -93,6 +109,7 @@ class Exchange(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(code__regex=r"^[A-Z][A-Z0-9]{1,11}$"), name="exchange_code_form"),
             models.CheckConstraint(condition=Q(mic__regex=r"^[A-Z0-9]{4}$"), name="exchange_mic_form"),
+            models.CheckConstraint(condition=Q(balancer__in=BalancerChoice.values), name="exchange_balancer"),
         ]
 
     def __str__(self) -> str:
@@ -334,8 +351,25 @@ class MarketReference(models.Model):
         return f"{self.instrument} {self.valid_from}"
 
 
+WEEKDAYS = [1, 2, 3, 4, 5, 6, 7]
+"""ISO 8601: 1 is Monday."""
+
+
+def _is_range(least: str, most: str) -> Q:
+    """Both positive where they are given, and in order."""
+    open_ended = Q(**{f"{least}__isnull": True}) | Q(**{f"{most}__isnull": True}) | Q(**{f"{least}__lte": F(most)})
+    return (
+        open_ended
+        & (Q(**{f"{least}__isnull": True}) | Q(**{f"{least}__gt": 0}))
+        & (Q(**{f"{most}__isnull": True}) | Q(**{f"{most}__gt": 0}))
+    )
+
+
 class RoutingRule(models.Model):
-    """Which order line takes an order. Rules are tried by ascending priority; empty matches everything."""
+    """Which order line takes an order. Rules are tried by ascending priority; empty matches everything.
+
+    Values in micros of the instrument's currency; times and weekdays by the exchange's own clock.
+    """
 
     priority = models.PositiveIntegerField(_("priority"), unique=True)
     exchange = models.ForeignKey(
@@ -343,8 +377,30 @@ class RoutingRule(models.Model):
     )
     symbol = models.CharField(_("symbol"), max_length=24, blank=True)
     asset_type = models.CharField(_("asset type"), max_length=24, choices=AssetType.choices, blank=True)
-    line = models.CharField(_("line"), max_length=40)
-    fallback = models.JSONField(_("fallback lines"), default=list, blank=True, help_text=_("Tried in order when the line is down."))
+    tenant = models.CharField(_("tenant"), max_length=63, blank=True, help_text=_("Its short name, as in its address."))
+    account = models.CharField(_("account"), max_length=64, blank=True, help_text=_("Code of an account of the tenant."))
+    min_quantity = models.PositiveBigIntegerField(_("least quantity"), null=True, blank=True)
+    max_quantity = models.PositiveBigIntegerField(_("largest quantity"), null=True, blank=True)
+    min_value = models.PositiveBigIntegerField(_("least value"), null=True, blank=True)
+    max_value = models.PositiveBigIntegerField(_("largest value"), null=True, blank=True)
+    from_time = models.TimeField(_("from"), null=True, blank=True, help_text=_("By the exchange's own clock."))
+    until_time = models.TimeField(_("until"), null=True, blank=True, help_text=_("No longer at this time; empty: until midnight."))
+    weekdays = ArrayField(
+        models.PositiveSmallIntegerField(), verbose_name=_("weekdays"), default=list, blank=True, help_text=_("None: every day.")
+    )
+    line = models.CharField(
+        _("target"), max_length=40, help_text=_("A line, or an exchange's pool: then the balancer chooses among its lines.")
+    )
+    fallback = models.JSONField(
+        _("fallbacks"), default=list, blank=True, help_text=_("Tried in order when no line of the target is up.")
+    )
+    balancer = models.CharField(
+        _("balancing of lines"),
+        max_length=24,
+        choices=BalancerChoice.choices,
+        blank=True,
+        help_text=_("Empty: as set for the exchange."),
+    )
     active = models.BooleanField(_("active"), default=True)
     note = models.CharField(_("note"), max_length=200, blank=True)
 
@@ -359,6 +415,32 @@ class RoutingRule(models.Model):
                 name="route_symbol_needs_exchange",
                 violation_error_message=_("A symbol means something only on an exchange."),
             ),
+            models.CheckConstraint(
+                condition=Q(account="") | ~Q(tenant=""),
+                name="route_account_needs_tenant",
+                violation_error_message=_("An account means something only with its tenant."),
+            ),
+            models.CheckConstraint(
+                condition=_is_range("min_quantity", "max_quantity"),
+                name="route_quantity_range",
+                violation_error_message=_("The least quantity is positive and not above the largest."),
+            ),
+            models.CheckConstraint(
+                condition=_is_range("min_value", "max_value"),
+                name="route_value_range",
+                violation_error_message=_("The least value is positive and not above the largest."),
+            ),
+            models.CheckConstraint(
+                condition=Q(from_time__isnull=True) | Q(until_time__isnull=True) | Q(from_time__lt=F("until_time")),
+                name="route_time_range",
+                violation_error_message=_("A time of day begins before it ends, on the same day."),
+            ),
+            models.CheckConstraint(
+                condition=Q(weekdays__contained_by=WEEKDAYS),
+                name="route_weekdays",
+                violation_error_message=_("Weekdays are 1 (Monday) to 7 (Sunday)."),
+            ),
+            models.CheckConstraint(condition=Q(balancer__in=["", *BalancerChoice.values]), name="route_balancer"),
         ]
 
     def __str__(self) -> str:

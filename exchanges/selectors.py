@@ -7,9 +7,9 @@ module, so the compiler of snapshots maps them name by name.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import QuerySet
 
@@ -19,6 +19,9 @@ from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on
 from exchanges.models import DataSet, Exchange, ExchangeSwitch, Instrument, MarketReference, RoutingRule, RuleRow
 from exchanges.prices import TickBand, band_limits
 from exchanges.reference import price_limit_of, ticks_of
+from exchanges.registry import registry
+from exchanges.routing import rules as routing
+from exchanges.routing.balancers import Balancer, LinePool
 from exchanges.signatures import is_signed_by
 
 HORIZON_DAYS = 14
@@ -57,22 +60,11 @@ class InstrumentEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteEntry:
-    priority: int
-    exchange: str | None
-    symbol: str | None
-    asset_type: str | None
-    line: str
-    fallback: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformEntries:
     exchanges: tuple[ExchangeEntry, ...]
     instruments: tuple[InstrumentEntry, ...]
-    routes: tuple[RouteEntry, ...]
-    default_line: str | None
-    """The line of a last rule without conditions."""
+    routes: tuple[routing.RoutingRule, ...]
+    pools: tuple[LinePool, ...]
     killed_exchanges: tuple[str, ...]
     killed: bool
     next_change_at: int
@@ -92,7 +84,8 @@ def platform_entries(now: int) -> PlatformEntries:
     exchanges: list[ExchangeEntry] = []
     days: dict[int, date] = {}
     changes: list[int] = []
-    for exchange in Exchange.objects.all():
+    stored = list(Exchange.objects.all())
+    for exchange in stored:
         exchange_rules = rules[exchange.pk]
         zone = time_zone_on(exchange_rules, moment.date())
         day = days[exchange.pk] = moment.astimezone(zone).date()
@@ -108,14 +101,13 @@ def platform_entries(now: int) -> PlatformEntries:
                 investor_id_name=_value(exchange, exchange_rules, day, RuleKind.INVESTOR_ID, "name"),
             )
         )
-    routes, default_line = _routes()
     switches = ExchangeSwitch.objects.filter(killed=True).select_related("exchange")
     killed = [switch.exchange.code if switch.exchange else None for switch in switches]
     return PlatformEntries(
         exchanges=tuple(exchanges),
         instruments=_instruments(rules, days, signed),
-        routes=routes,
-        default_line=default_line,
+        routes=routes(),
+        pools=line_pools(stored),
         killed_exchanges=tuple(code for code in killed if code is not None),
         killed=None in killed,
         # With no exchange at all nothing can change by date.
@@ -222,22 +214,49 @@ def _instrument(
     )
 
 
-def _routes() -> tuple[tuple[RouteEntry, ...], str | None]:
-    routes = [
-        RouteEntry(
-            priority=rule.priority,
-            exchange=rule.exchange.code if rule.exchange else None,
-            symbol=rule.symbol or None,
-            asset_type=rule.asset_type or None,
-            line=rule.line,
-            fallback=tuple(rule.fallback),
+def routes() -> tuple[routing.RoutingRule, ...]:
+    """The active routing rules by priority."""
+    rows = RoutingRule.objects.filter(active=True).select_related("exchange").order_by("priority")
+    return tuple(routing_rule(row) for row in rows)
+
+
+def routing_rule(row: RoutingRule) -> routing.RoutingRule:
+    """Return the pure form of a stored rule."""
+    return routing.RoutingRule(
+        id=row.pk or 0,
+        priority=row.priority,
+        exchange=row.exchange.code if row.exchange else None,
+        symbol=row.symbol or None,
+        asset_type=row.asset_type or None,
+        tenant=row.tenant or None,
+        account=row.account or None,
+        min_quantity=row.min_quantity,
+        max_quantity=row.max_quantity,
+        min_value=row.min_value,
+        max_value=row.max_value,
+        from_time=_seconds(row.from_time),
+        until_time=_seconds(row.until_time),
+        weekdays=tuple(row.weekdays),
+        line=row.line,
+        fallback=tuple(row.fallback),
+        balancer=Balancer(row.balancer) if row.balancer else None,
+    )
+
+
+def line_pools(exchanges: Iterable[Exchange] | None = None) -> tuple[LinePool, ...]:
+    """A pool per exchange (of all, or of those given) with its plugin's lines; none for one whose plugin is not installed."""
+    plugins = registry()
+    return tuple(
+        LinePool(
+            name=exchange.code, exchange=exchange.code, lines=plugins.get(exchange.code).lines, balancer=Balancer(exchange.balancer)
         )
-        for rule in RoutingRule.objects.filter(active=True).select_related("exchange").order_by("priority")
-    ]
-    last = routes[-1] if routes else None
-    if last is not None and last.exchange is last.symbol is last.asset_type is None and not last.fallback:
-        return tuple(routes[:-1]), last.line
-    return tuple(routes), None
+        for exchange in (Exchange.objects.all() if exchanges is None else exchanges)
+        if exchange.code in plugins
+    )
+
+
+def _seconds(moment: time | None) -> int | None:
+    return None if moment is None else moment.hour * 3600 + moment.minute * 60 + moment.second
 
 
 def _value(exchange: Exchange, rules: Sequence[DatedRule], day: date, kind: RuleKind, field: str) -> str:

@@ -24,8 +24,10 @@ from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on, valid
 from exchanges.models import DataSet, Exchange, ExchangeSwitch, Instrument, MarketReference, RoutingRule, RuleRow, Signer
 from exchanges.prices import is_on_tick, price_to_text
 from exchanges.reference import MarketDataSet, parse_market_data_set, ticks_of, validate_value
-from exchanges.selectors import dated_rule
+from exchanges.routing.rules import RoutingRuleError, RuleFault, check_rule, targets_of
+from exchanges.selectors import dated_rule, line_pools, routing_rule
 from exchanges.signatures import is_signed_by, sign_document
+from tenants.selectors import tenants
 from tradsys.audit.services import actor_name, record
 from tradsys.outbox.services import enqueue
 
@@ -119,10 +121,44 @@ def set_reference_price(
 
 @transaction.atomic
 def save_route(*, actor: Actor, route: RoutingRule) -> RoutingRule:
-    """Add or change a routing rule."""
-    if not isinstance(route.fallback, list) or not all(isinstance(line, str) and line for line in route.fallback):
-        raise ValidationError({"fallback": _("Fallback lines are a list of line names.")})
+    """Add or change a routing rule. Raises ``ValidationError`` as `check_route` does."""
+    route.weekdays = sorted(route.weekdays)
+    check_route(route)
     return _save(actor=actor, action="exchanges.route.saved", row=route)
+
+
+def check_route(route: RoutingRule) -> None:
+    """Raise ``ValidationError``, by field, unless the rule's targets, tenant and symbol exist and its conditions make sense."""
+    if not isinstance(route.fallback, list) or not all(isinstance(line, str) and line for line in route.fallback):
+        raise ValidationError({"fallback": _("Fallbacks are a list of names of lines and pools.")})
+    try:
+        check_rule(routing_rule(route), targets_of(line_pools()))
+    except RoutingRuleError as error:
+        said = ROUTE_FAULTS[error.fault]() % {"target": error.target, "known": ", ".join(error.known)}
+        raise ValidationError({error.field: said}) from error
+    if route.tenant and not tenants().filter(slug=route.tenant).exists():
+        known = ", ".join(tenants().order_by("slug").values_list("slug", flat=True))
+        raise ValidationError(
+            {"tenant": _("No tenant is called %(tenant)s; known: %(known)s.") % {"tenant": route.tenant, "known": known}}
+        )
+    if route.symbol and not Instrument.objects.filter(exchange=route.exchange, symbol=route.symbol).exists():
+        raise ValidationError(
+            {"symbol": _("%(exchange)s has no instrument %(symbol)s.") % {"exchange": route.exchange, "symbol": route.symbol}}
+        )
+
+
+ROUTE_FAULTS = {
+    RuleFault.UNKNOWN_TARGET: lambda: _("No line and no pool is called %(target)s; known: %(known)s."),
+    RuleFault.WRONG_EXCHANGE: lambda: _("%(target)s leads to another exchange than the rule's; to this one lead: %(known)s."),
+    RuleFault.SEVERAL_EXCHANGES: lambda: _("A rule's target and fallbacks lead to one exchange; %(target)s leads to another."),
+    RuleFault.TARGET_TWICE: lambda: _("%(target)s is named twice."),
+    RuleFault.SYMBOL_WITHOUT_EXCHANGE: lambda: _("A symbol means something only on an exchange."),
+    RuleFault.ACCOUNT_WITHOUT_TENANT: lambda: _("An account means something only with its tenant."),
+    RuleFault.QUANTITY_RANGE: lambda: _("The least quantity is positive and not above the largest."),
+    RuleFault.VALUE_RANGE: lambda: _("The least value is positive and not above the largest."),
+    RuleFault.TIME_RANGE: lambda: _("A time of day begins before it ends, on the same day."),
+    RuleFault.WEEKDAYS: lambda: _("Weekdays are 1 (Monday) to 7 (Sunday), each once."),
+}
 
 
 @transaction.atomic

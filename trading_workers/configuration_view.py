@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from exchanges.api import PHASE_RULES, Phase
+from exchanges.routing.router import NO_ROUTES, InstrumentRoutes, Router
 from trading_workers.orders import OrderType, TimeInForce
 from trading_workers.snapshot.documents import (
     AccountEntry,
@@ -96,18 +97,18 @@ def _day_number(day: date) -> int:
 
 
 class InstrumentView:
-    """One instrument with its exchange and the lines that its orders may take, in order of preference."""
+    """One instrument with its exchange and the routes that its orders may take."""
 
     __slots__ = (
-        "_tick_starts", "_ticks", "asset_feature", "band_high", "band_low", "currency", "exchange", "key", "lines",
-        "lot", "lot_signed", "reference_price", "reference_signed", "symbol", "tradable",
+        "_tick_starts", "_ticks", "asset_feature", "band_high", "band_low", "currency", "exchange", "key",
+        "lot", "lot_signed", "reference_price", "reference_signed", "routes", "symbol", "tradable",
     )  # fmt: skip
 
-    def __init__(self, entry: InstrumentEntry, exchange: ExchangeView, lines: tuple[str, ...]) -> None:
+    def __init__(self, entry: InstrumentEntry, exchange: ExchangeView, routes: InstrumentRoutes) -> None:
         self.key = entry.key
         self.symbol = entry.symbol
         self.exchange = exchange
-        self.lines = lines
+        self.routes = routes
         self.asset_feature = f"asset:{entry.asset_type}"
         self.currency = entry.currency
         self.tradable = entry.tradable
@@ -145,8 +146,11 @@ class PlatformView:
                 )
                 for entry in document.exchanges
             }
+            router = router_of(document)
             self._instruments = {
-                (entry.exchange, entry.symbol): InstrumentView(entry, self.exchanges[entry.exchange], _lines(entry, document))
+                (entry.exchange, entry.symbol): InstrumentView(
+                    entry, self.exchanges[entry.exchange], router.routes(entry.exchange, entry.symbol, entry.asset_type)
+                )
                 for entry in document.instruments
             }
         except (KeyError, ValueError, OverflowError) as error:
@@ -160,23 +164,13 @@ class ConfigurationError(ValueError):
     """A document contradicts itself; the view in use stays."""
 
 
-def _lines(instrument: InstrumentEntry, document: PlatformDocument) -> tuple[str, ...]:
-    """Lines by rule priority, each with its fallbacks, then the default; every line once."""
-    lines: dict[str, None] = {}
-    for route in sorted(document.routes, key=lambda route: route.priority):
-        if _matches(route, instrument):
-            lines.update(dict.fromkeys((route.line, *route.fallback)))
+def router_of(document: PlatformDocument) -> Router:
+    """The document's rules and pools, compiled. Raises ValueError for a time zone that does not exist."""
+    rules = list(document.routes)
     if document.default_line is not None:
-        lines[document.default_line] = None
-    return tuple(lines)
-
-
-def _matches(route: Route, instrument: InstrumentEntry) -> bool:
-    return (
-        route.exchange in (None, instrument.exchange)
-        and route.symbol in (None, instrument.symbol)
-        and route.asset_type in (None, instrument.asset_type)
-    )
+        last = max((rule.priority for rule in rules), default=0) + 1
+        rules.append(Route(priority=last, exchange=None, symbol=None, asset_type=None, line=document.default_line, fallback=()))
+    return Router(rules, document.pools, {entry.code: ZoneInfo(entry.time_zone) for entry in document.exchanges})
 
 
 class TenantView:
@@ -259,5 +253,5 @@ UNKNOWN_INSTRUMENT: Final = InstrumentView(
         lot_signed=False, ticks=(), reference_price=None, band_low=None, band_high=None, reference_signed=False,
     ),
     UNKNOWN_EXCHANGE,
-    (),
+    NO_ROUTES,
 )  # fmt: skip

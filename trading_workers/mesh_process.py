@@ -91,6 +91,7 @@ class MeshProcess:
         revisions: Callable[[], Mapping[str, int]] = dict,
         lag_ms: Callable[[], Mapping[str, int]] = dict,
         breakers: Callable[[], Mapping[str, str]] = dict,
+        lines: Callable[[], Mapping[str, str]] = dict,
     ) -> ServiceHost:
         """The server around `services`, not started."""
         configuration, process = self.configuration, self.process
@@ -123,6 +124,7 @@ class MeshProcess:
             revisions=revisions,
             lag_ms=lag_ms,
             breakers=breakers,
+            lines=lines,
             now=self._now,
         )
         return self._host

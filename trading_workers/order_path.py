@@ -18,14 +18,16 @@ goes through ``replay``, which leads to the same ``state_hash``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from exchanges.fix.timestamps import TimestampWriter
+from exchanges.routing.balancers import BalancerMemory
 from trading_workers.checks.candidate import WorkerState, refuse
 from trading_workers.checks.decision import Accepted, check_caller, decide, passed_rate_check
 from trading_workers.configuration_view import ConfigurationView, PlatformView, TenantView
 from trading_workers.journal import records
 from trading_workers.journal.framing import Record
+from trading_workers.line_states import LineStates
 from trading_workers.order_booking import OrderBooking
 from trading_workers.order_identities import FirstAnswer, day_of, fingerprint
 from trading_workers.order_messages import NEW_ORDER_SINGLE, ORDER_CANCEL_REQUEST, new_order_single, order_cancel_request
@@ -47,6 +49,7 @@ from trading_workers.orders import (
 from trading_workers.prepared_batch import PreparedBatch
 from trading_workers.rates import RateLimits
 from trading_workers.reasons import Reason
+from trading_workers.route_timer import RouteTimer
 from trading_workers.snapshot.documents import PlatformDocument, TenantDocument
 
 ORDERS_PER_WORKER = 10**12
@@ -58,13 +61,16 @@ LONGEST_KEPT_TEXT = 64
 class OrderPath:
     """All orders of one worker. ``worker_number`` (1 to 9000) begins the order numbers: 1_000_000_000_001 and so on."""
 
-    def __init__(self, worker: str, worker_number: int) -> None:
+    def __init__(self, worker: str, worker_number: int, steady: Callable[[], int] | None = None) -> None:
+        """`steady` gives nanoseconds of a clock that never steps, for `RouteTimer`."""
         if not 1 <= worker_number <= 9000:
             raise ValueError("a worker's number is 1 to 9000")
         self.worker = worker
         self._base = worker_number * ORDERS_PER_WORKER
         self.booking = booking = OrderBooking(self._base + 1)
-        self.state = WorkerState(booking.ledger, booking.store, RateLimits(), booking.counts, set())
+        self.state = WorkerState(
+            booking.ledger, booking.store, RateLimits(), booking.counts, LineStates(), BalancerMemory(), RouteTimer(steady)
+        )
         self._platform: PlatformView | None = None
         self._tenants: dict[str, TenantView] = {}
         self._views: dict[str, ConfigurationView] = {}
@@ -90,10 +96,7 @@ class OrderPath:
 
     def set_line(self, line: str, *, up: bool) -> None:
         """A line that is not up takes no new orders."""
-        if up:
-            self.state.lines_up.add(line)
-        else:
-            self.state.lines_up.discard(line)
+        self.state.lines.set_up(line, up)
 
     # Instructions
 
@@ -126,6 +129,7 @@ class OrderPath:
         transact_time = self._timestamps.write(now)
         view = self._views.get(caller.tenant)
         prepared.on_rollback(self.booking.set_last_id, self.booking.last_id)
+        self.state.route_timer.begin_batch()
         for instruction in instructions:
             if type(instruction) is NewOrder:
                 self._place(prepared, caller, view, instruction, day, transact_time)
@@ -273,7 +277,10 @@ class OrderPath:
         day: int,
         transact_time: bytes,
     ) -> None:
-        booking, place = self.booking, len(prepared.records)
+        booking, place, route = self.booking, len(prepared.records), decision.route
+        if route.pool is not None:
+            self.state.balancing.took(route.pool, decision.line, self.state.lines, prepared.now)
+        prepared.routes.append(route)
         quantity, buys = order.quantity, order.side is Side.BUY
         payload = records.OrderAccepted(
             tenant=caller.tenant,
@@ -299,6 +306,8 @@ class OrderPath:
             reserved_cash=quantity * decision.reserve_price if buys else 0,
             reserved_shares=0 if buys else quantity,
             trading_day=decision.trading_day,
+            route_rule=0 if route.rule is None else route.rule.id,
+            route_fallback=route.fallback_used,
         )
         accepted, row = booking.accept(payload, content=content, day=day, time=prepared.now, sequence=-1 - place)
         prepared.on_rollback(booking.take_back_accepted, accepted, day, decision.trading_day)

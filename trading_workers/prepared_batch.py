@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from exchanges.routing.router import RouteDecision
 from trading_workers.orders import Answer, FixIntent, OrderReport, OrderState, Refusal
 from trading_workers.reasons import Reason
 
@@ -16,7 +17,19 @@ class PreparedBatch:
     rest leaves the process.
     """
 
-    __slots__ = ("_sequenced", "_undo", "_written", "anomalies", "answers", "intents", "now", "records", "repeated", "reports")
+    __slots__ = (
+        "_sequenced",
+        "_undo",
+        "_written",
+        "anomalies",
+        "answers",
+        "intents",
+        "now",
+        "records",
+        "repeated",
+        "reports",
+        "routes",
+    )
 
     def __init__(self, now: int) -> None:
         self.now = now
@@ -25,6 +38,8 @@ class PreparedBatch:
         self.answers: list[Answer] = []
         """One per instruction, in order."""
         self.intents: list[FixIntent] = []
+        self.routes: list[RouteDecision] = []
+        """One per accepted order."""
         self.reports: list[OrderReport] = []
         self.anomalies: list[str] = []
         """Reports of a venue that were not applied, or do not agree with our own count; to be logged and counted."""
@@ -65,4 +80,5 @@ class PreparedBatch:
             answer.journal_sequence, answer.duplicate = 0, False
         self.records.clear()
         self.intents.clear()
+        self.routes.clear()
         self.reports.clear()

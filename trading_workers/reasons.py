@@ -63,7 +63,7 @@ class Reason(CodedRule):
     INSUFFICIENT_POSITION = 805, 422, _("A sell is covered by shares that no other open order has reserved.")
     SELF_TRADE = 806, 422, _("An order must not meet an opposite open order of the same account.")
     # 9xx: route, journal, and the order itself
-    NO_ROUTE = 901, 503, _("A routing rule must name a healthy line to the exchange.")
+    NO_ROUTE = 901, 503, _("A line that leads to the exchange must be up.")
     JOURNAL_UNAVAILABLE = 902, 503, _("Nothing is accepted that cannot be written down.")
     ORDER_UNKNOWN = 911, 404, _("The order to cancel must be known for this account.")
     ORDER_NOT_OPEN = 912, 409, _("Only an open order can be cancelled.")

@@ -253,3 +253,39 @@ def test_the_services_fit_a_telephone_and_speak_arabic_in_the_dark(visitor: Visi
     # The user's own name is "operator".
     assert english_texts().intersection(page.evaluate(SHOWN_TEXTS)) <= {"operator"}
     operator.picture("services-ar-telephone")
+
+
+def test_the_operator_asks_by_keyboard_where_an_order_would_go(visitor: VisitorFactory) -> None:
+    operator = visitor()
+    sign_in_as_operator(operator)
+    page = operator.page
+    page.get_by_role("link", name="Order routing", exact=True).click()
+    expect(page.locator("ol.steps > li")).to_have_count(3)
+    page.select_option("#id_exchange", "EGX")
+    page.fill("#id_symbol", "COMI")
+    page.select_option("#id_tenant", "amana")
+    page.fill("#id_account", "AMA-1")
+    page.uncheck("input[name=down][value='EGX-1']")
+    page.check("input[name=down][value='EGX-2']")
+    page.press("#id_account", "Enter")
+    expect(page.locator("#answer")).to_contain_text("It goes by rule")
+    expect(page.locator("#answer .chosen-line")).to_have_text("EGX-1")
+    page.focus("input[name=down][value='EGX-1']")
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_contain_text("NO_ROUTE")
+    expect(page.locator('li[data-rule="default"]')).to_have_attribute("data-verdict", "no_line_up")
+    operator.picture("routing-refused")
+    assert page.evaluate(NAMELESS_CONTROLS) == []
+
+
+def test_order_routing_fits_a_telephone_and_speaks_arabic_in_the_dark(visitor: VisitorFactory) -> None:
+    operator = visitor(width=390, dark=True)
+    sign_in_as_operator(operator)
+    page = operator.page
+    in_arabic(page)
+    operator.go("", "/admin/routing/?ask=1&exchange=EGX&symbol=COMI&tenant=amana&account=AMA-1&side=BUY&quantity=100&price=")
+    expect(page.locator("#answer")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+    assert english_texts().intersection(page.evaluate(SHOWN_TEXTS)) <= {"operator"}
+    operator.picture("routing-ar-telephone")

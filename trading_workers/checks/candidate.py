@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import msgspec
 
+from exchanges.routing.balancers import BalancerMemory
 from trading_workers.configuration_view import ConfigurationView, ExchangeView, InstrumentView, PhaseView, PlatformView, TenantView
 from trading_workers.ledger import Ledger
+from trading_workers.line_states import LineStates
 from trading_workers.order_store import AT_ANY_PRICE, OrderStore
 from trading_workers.orders import Caller, NewOrder, OrderType, Refusal, Side
 from trading_workers.rates import DailyCounts, RateLimits
 from trading_workers.reasons import Reason
+from trading_workers.route_timer import RouteTimer
 from trading_workers.snapshot.documents import AccountEntry, LicenceEntry
 
 
@@ -22,8 +25,9 @@ class WorkerState(NamedTuple):
     store: OrderStore
     rates: RateLimits
     counts: DailyCounts
-    lines_up: set[str]
-    """FIX lines that are logged on."""
+    lines: LineStates
+    balancing: BalancerMemory
+    route_timer: RouteTimer
 
 
 class Candidate(msgspec.Struct, gc=False):

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from exchanges.routing.router import RouteDecision
 from trading_workers.checks import identity, instrument, licence, price, regulator, risk, route, session, sharia
 from trading_workers.checks.candidate import Candidate, WorkerState, candidate, refuse
 from trading_workers.configuration_view import ConfigurationView
@@ -49,8 +50,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     risk.buy_is_covered,
     risk.sell_is_covered,
     risk.no_self_trade,
-    route.line_available,
 )
+"""What comes before the choice of a line."""
 
 
 STANDING: Final[frozenset[Check]] = frozenset({
@@ -82,6 +83,7 @@ _PER_ORDER: Final = tuple(check for check in CHECKS if check not in STANDING)
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     line: str
+    route: RouteDecision
     mic: str
     currency: str
     verdict_id: str
@@ -101,7 +103,10 @@ def check_caller(caller: Caller, instruction: Instruction) -> Refusal | None:
 
 
 def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, order: NewOrder, now: int) -> Accepted | Refusal:
-    """The first refusal in the order of ``CHECKS`` is the answer. Changes nothing but the view's memory of what it cleared."""
+    """The first refusal in the order of ``CHECKS``, then the router's, is the answer.
+
+    Changes nothing but the view's memory of what it cleared.
+    """
     if view is None:
         return refuse(Reason.CONFIGURATION_MISSING, tenant=caller.tenant)
     subject = candidate(caller, view, state, order, now)
@@ -112,13 +117,14 @@ def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, o
             return refusal
     if not cleared:
         view.clear(order.account, order.exchange, order.symbol, caller.door)
-    line = route.chosen_line(subject)
-    if line is None:
-        return refuse(Reason.NO_ROUTE, exchange=order.exchange)
+    routed = route.routed(subject)
+    if routed.line is None:
+        return route.no_route(subject, routed)
     board = subject.account.sharia_board
     verdict = None if board is None else subject.tenant.verdict(board, subject.instrument.key)
     return Accepted(
-        line=line,
+        line=routed.line,
+        route=routed,
         mic=subject.exchange.mic,
         currency=subject.instrument.currency,
         verdict_id="" if verdict is None else verdict.verdict_id,

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from exchanges.api import Phase
 from exchanges.calendar import LocalPhase, plan_day, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleKind, rules_on
+from exchanges.routing.rules import pools_of_rules
 from trading_workers.grpc_services.reference_facts import CurrentFacts, ExchangeFacts
 from trading_workers.grpc_services.settlement_dates import settlement_rule
 from trading_workers.snapshot.documents import ExchangeEntry, PhaseInterval, PlatformDocument
@@ -137,14 +138,9 @@ def _local_day(now: int, zone: ZoneInfo) -> date:
 
 
 def _lines(document: PlatformDocument, exchange: str) -> list[str]:
-    """Order lines of the exchange by the rules' priority, each once."""
-    lines: dict[str, None] = {}
-    for route in sorted(document.routes, key=lambda each: each.priority):
-        if route.exchange in (None, exchange):
-            lines.update(dict.fromkeys((route.line, *route.fallback)))
-    if document.default_line is not None:
-        lines[document.default_line] = None
-    return list(lines)
+    """Order lines of the exchange's pools, each once."""
+    pools = document.pools or pools_of_rules(document.routes)
+    return list(dict.fromkeys(line for pool in pools if pool.exchange == exchange for line in pool.lines))
 
 
 def _calendar_day(facts: ExchangeFacts, day: date) -> pb.CalendarDay:

@@ -66,6 +66,10 @@ class OrderAccepted(Payload, frozen=True, kw_only=True):
     reserved_shares: int
     trading_day: int
     """The exchange's local day, as YYYYMMDD, against which the licence counts the order."""
+    route_rule: int = 0
+    """The routing rule that chose the line; 0: the exchange's default, or a record written before rules had numbers."""
+    route_fallback: bool = False
+    """Whether the rule's own target had no line up, and one of its fallbacks took the order."""
 
 
 class OrderDenied(Payload, frozen=True, kw_only=True):

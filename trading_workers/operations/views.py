@@ -79,7 +79,7 @@ def _client(redis_url: str) -> Any:
     return registry_client(redis_url)
 
 
-def _read() -> Reading | None:
+def read_now() -> Reading | None:
     keys = RegistryKeys.of(_config())
     try:
         return read_registry(_client(Configuration.from_environment().redis_url), keys, now=time.time_ns())
@@ -88,7 +88,7 @@ def _read() -> Reading | None:
 
 
 def _board_context(said: str) -> dict[str, object]:
-    board, config = memory().board(_read(), now=time.time_ns()), _config()
+    board, config = memory().board(read_now(), now=time.time_ns()), _config()
     summary = _summary(board)
     mark = hashlib.sha256(summary.encode()).hexdigest()[:12]
     return {

@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from exchanges.fix.message import UnsendableField
+from exchanges.routing.router import RouteDecision
 from trading_workers.journal.segments import JournalError
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.order_lines import OrderLines, PreparedFrames
 from trading_workers.order_worker.order_spans import spans_of_batch
-from trading_workers.order_worker.outcomes import count_outcomes, outcomes
+from trading_workers.order_worker.outcomes import count_outcomes, count_routes, outcomes
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import Answer, Caller, Instruction
 from tradsys.mesh.telemetry.metrics import METRICS
@@ -49,6 +50,9 @@ class _Decided(NamedTuple):
     began: int
     checked: int
     """0 where the batch is not traced."""
+    routes: Sequence[RouteDecision]
+    route_ns: int | None
+    """How long the first of them took; None where no order came so far."""
 
 
 class GroupCommit:
@@ -105,7 +109,7 @@ class GroupCommit:
         now = self._now()
         prepared = self._path.handle_batch(submission.caller, submission.instructions, now)
         checked = self._now() if TRACING.enabled and is_traced(submission.caller.trace_id) else 0
-        decided = _Decided(submission, prepared.answers, now, checked)
+        decided = _Decided(submission, prepared.answers, now, checked, prepared.routes, self._path.state.route_timer.took_ns)
         try:
             outgoing = self._lines.prepare(prepared.intents)
             records = [*prepared.records, *self._lines.records_of(outgoing)]
@@ -122,8 +126,9 @@ class GroupCommit:
     def _measure(self, group: Sequence[_Decided], durable: int, sent: int) -> None:
         """Figures and spans of a group."""
         METRICS.order_commit().observe((sent - min(each.submission.arrived for each in group)) / NS_PER_SECOND)
-        for submission, answers, began, checked in group:
+        for submission, answers, began, checked, routes, route_ns in group:
             caller = submission.caller
+            count_routes(METRICS, routes, answers, route_ns)
             count_outcomes(METRICS, caller.tenant, outcomes(self._path.view(caller.tenant), submission.instructions, answers))
             if checked:
                 spans_of_batch(caller.trace_id, answers, began=began, checked=checked, durable=durable, sent=sent)

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from exchanges.routing.router import RouteDecision
 from trading_workers.configuration_view import ConfigurationView
 from trading_workers.orders import Answer, Instruction, NewOrder
 from trading_workers.reasons import Reason
@@ -15,6 +16,12 @@ from tradsys.mesh.telemetry.metrics import Metrics
 
 ACCEPTED: Final = "ACCEPTED"
 CANCELLING: Final = "CANCELLING"
+ROUTED: Final = "routed"
+FALLBACK: Final = "fallback"
+REFUSED: Final = "refused"
+DEFAULT_ROUTE: Final = "default"
+NO_RULE: Final = "none"
+NS_PER_SECOND: Final = 1_000_000_000
 LICENCE_REASONS: Final = frozenset(
     reason for reason in Reason if Reason.LICENSE_MISSING.number <= reason.number <= Reason.RATE_LIMIT_EXCEEDED.number
 )
@@ -88,6 +95,20 @@ def count_outcomes(metrics: Metrics, tenant: str, found: Outcomes) -> None:
         metrics.compliance_check(board, status, count)
     for (board, code), count in found.violations.items():
         metrics.compliance_violation(board, code, count)
+
+
+def count_routes(metrics: Metrics, routes: Sequence[RouteDecision], answers: Sequence[Answer], first_ns: int | None) -> None:
+    """The routing decisions of one batch: `routes` of the accepted orders, refusals from the answers, the time of the first one."""
+    taken = Counter((None if route.rule is None else route.rule.id, route.fallback_used) for route in routes)
+    for (rule, fallback), count in taken.items():
+        metrics.order_routed(DEFAULT_ROUTE if rule is None else str(rule), FALLBACK if fallback else ROUTED, count)
+    refused = sum(
+        answer.refusal is not None and answer.refusal.reason is Reason.NO_ROUTE and not answer.duplicate for answer in answers
+    )
+    if refused:
+        metrics.order_routed(NO_RULE, REFUSED, refused)
+    if first_ns is not None:
+        metrics.routing_time().observe(first_ns / NS_PER_SECOND)
 
 
 def _count_screened(found: Outcomes, view: ConfigurationView | None, screened: list[_Screened]) -> None:

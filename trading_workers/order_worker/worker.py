@@ -7,6 +7,7 @@ import gc
 import logging
 import re
 import signal
+import time
 from pathlib import Path
 
 from exchanges.fix.clock import SystemClock
@@ -72,7 +73,7 @@ class Worker:
         self._mesh = MeshProcess(name, configuration, now=self._clock.now)
         folder = configuration.var / name
         self._breakers = Breakers(self._mesh.mesh.circuit_breaker)
-        self._path = OrderPath(name, number)
+        self._path = OrderPath(name, number, time.perf_counter_ns)
         self._journal, lines_of = self._open_journal(folder / "journal", policy)
         self._lines = OrderLines(
             comp_id=f"TRADSYS-W{number}",
@@ -151,6 +152,7 @@ class Worker:
             revisions=lambda: self._loader.revisions,
             lag_ms=lambda: self._loader.lag_ms,
             breakers=self._breakers.states,
+            lines=self._line_states,
         )
         # What was loaded at the start lives as long as the process: the collector need not walk it again and again.
         gc.collect()
@@ -188,8 +190,11 @@ class Worker:
         failure = self._journal.failure
         return SERVING if failure is None else Health(HealthStatus.NOT_SERVING, failure)
 
+    def _line_states(self) -> dict[str, str]:
+        return {name: "up" if self._path.state.lines.is_up(name) else "down" for name in self._lines.initiators}
+
     def _lines_health(self) -> Health:
-        down = [name for name in self._lines.initiators if name not in self._path.state.lines_up]
+        down = [name for name in self._lines.initiators if not self._path.state.lines.is_up(name)]
         return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
 
     async def _drain(self) -> None:

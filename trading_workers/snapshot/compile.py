@@ -21,7 +21,6 @@ from trading_workers.snapshot.documents import (
     InstrumentEntry,
     LicenceEntry,
     PlatformDocument,
-    Route,
     TenantDocument,
     Verdict,
 )
@@ -62,8 +61,8 @@ def compile_platform(numbering: Numbering, *, now: int) -> CompiledPlatform:
         lease_until=numbering.lease_until,
         exchanges=_as(entries.exchanges, tuple[ExchangeEntry, ...]),
         instruments=_as(entries.instruments, tuple[InstrumentEntry, ...]),
-        routes=_as(entries.routes, tuple[Route, ...]),
-        default_line=entries.default_line,
+        routes=entries.routes,
+        pools=entries.pools,
         killed_exchanges=entries.killed_exchanges,
         killed=entries.killed,
     )

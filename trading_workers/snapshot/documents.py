@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import msgspec
 
+from exchanges.routing.balancers import LinePool
+from exchanges.routing.rules import RoutingRule
+
 PLATFORM = "_platform"
 """The name under which the platform document is published, beside the tenants' slugs."""
 
@@ -75,24 +78,20 @@ class InstrumentEntry(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.exchange}:{self.symbol}"
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules are tried by ascending priority; ``None`` matches everything."""
-
-    priority: int
-    exchange: str | None
-    symbol: str | None
-    asset_type: str | None
-    line: str
-    fallback: tuple[str, ...]
+Route = RoutingRule
+"""The rules travel as the router takes them."""
 
 
 class PlatformDocument(Document, frozen=True, kw_only=True, tag="platform"):
     exchanges: tuple[ExchangeEntry, ...]
     instruments: tuple[InstrumentEntry, ...]
     routes: tuple[Route, ...]
-    default_line: str | None
+    default_line: str | None = None
+    """Only in documents written before there were pools: the line of the orders for which no rule holds."""
     killed_exchanges: tuple[str, ...]
     killed: bool
+    pools: tuple[LinePool, ...] = ()
+    """The order lines to each exchange, in a pool called like it. Documents written before there were pools have none."""
 
 
 class LicenceEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,6 +67,7 @@ class ServiceHost:
         revisions: Callable[[], Mapping[str, int]] = dict,
         lag_ms: Callable[[], Mapping[str, int]] = dict,
         breakers: Callable[[], Mapping[str, str]] = dict,
+        lines: Callable[[], Mapping[str, str]] = dict,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         self.process = process
@@ -74,7 +75,7 @@ class ServiceHost:
         self._client_door, self._mesh_door, self._identity = client_door, mesh_door, identity
         self._metrics_address = metrics_address
         self._resources = dict(resources or {})
-        self._revisions, self._lag_ms, self._breakers = revisions, lag_ms, breakers
+        self._revisions, self._lag_ms, self._breakers, self._lines = revisions, lag_ms, breakers, lines
         self._now = now
         self._started_at = now()
         self.instance = instance
@@ -244,6 +245,7 @@ class ServiceHost:
             in_flight=in_flight,
             calls=calls,
             breakers=dict(self._breakers()),
+            lines=dict(self._lines()),
             revisions=dict(self._revisions()),
             lag_ms=dict(self._lag_ms()),
         )

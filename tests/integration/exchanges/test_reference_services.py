@@ -204,20 +204,24 @@ def test_a_wrong_isin_is_refused(isin: str) -> None:
         save_instrument(actor="tester", instrument=instrument)
 
 
-def test_routes_come_by_priority_with_fallback_and_a_default() -> None:
+def test_routes_come_by_priority_with_fallback_and_each_exchange_has_a_pool() -> None:
     egx = Exchange.objects.get(code="EGX")
     save_route(actor="tester", route=RoutingRule(priority=5, exchange=egx, symbol="COMI", line="EGX-2", fallback=["EGX-1"]))
-    default = save_route(actor="tester", route=RoutingRule(priority=9999, line="ANY-1"))
+    last = save_route(actor="tester", route=RoutingRule(priority=9999, line="EGX-1"))
     now = platform_entries(time.time_ns())
     assert [(route.priority, route.exchange, route.symbol, route.line, route.fallback) for route in now.routes] == [
         (5, "EGX", "COMI", "EGX-2", ("EGX-1",)),
-        (1000, "ADX", None, "ADX-1", ()),
-        (1010, "EGX", None, "EGX-1", ()),
+        (1000, "ADX", None, "ADX", ()),
+        (1010, "EGX", None, "EGX", ()),
+        (9999, None, None, "EGX-1", ()),
     ]
-    assert now.default_line == "ANY-1"
-    delete_route(actor="tester", route=default)
-    assert platform_entries(time.time_ns()).default_line is None
-    assert audited("exchanges.route.deleted").before["line"] == "ANY-1"
+    assert [(pool.name, pool.exchange, pool.lines, pool.balancer) for pool in now.pools] == [
+        ("ADX", "ADX", ("ADX-1", "ADX-2"), "round_robin"),
+        ("EGX", "EGX", ("EGX-1", "EGX-2"), "round_robin"),
+    ]
+    delete_route(actor="tester", route=last)
+    assert 9999 not in [route.priority for route in platform_entries(time.time_ns()).routes]
+    assert audited("exchanges.route.deleted").before["line"] == "EGX-1"
 
 
 def test_a_fallback_that_is_no_list_of_lines_is_refused() -> None:

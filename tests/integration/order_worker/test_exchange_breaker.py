@@ -48,7 +48,7 @@ async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answe
         venue.silent = True
         await desk.place(order("o1"), order("o2"))
         await until(lambda: found.states()[EGX] == "open")
-        await until(lambda: not desk.path.state.lines_up)
+        await until(lambda: not desk.path.state.lines.is_up("EGX-1"))
         assert figure("circuit_breaker_state", breaker=EGX) == 2
         assert figure("exchange_connections", exchange="EGX", line="EGX-1") == 1, "it is still logged on"
         before = desk.lines.initiators["EGX-1"].session.store.next_sender
@@ -57,12 +57,12 @@ async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answe
         assert refused.refusal is not None
         assert desk.lines.initiators["EGX-1"].session.store.next_sender == before, "nothing was sent to it"
         venue.silent = False
-        await until(lambda: desk.path.state.lines_up == {"EGX-1"})
+        await until(lambda: desk.path.state.lines.is_up("EGX-1"))
         assert found.states()[EGX] == "half_open"
         [trial] = await desk.place(order("o4"))
         assert trial.refusal is None
         await until(lambda: found.states()[EGX] == "closed")
-        await until(lambda: desk.path.state.lines_up == {"EGX-1"})
+        await until(lambda: desk.path.state.lines.is_up("EGX-1"))
     finally:
         await desk.stop()
         await acceptor.stop()
@@ -84,10 +84,10 @@ async def test_a_venue_that_is_away_is_tried_once_in_a_while_and_used_as_soon_as
         await asyncio.sleep(1.2)
         tried = figure("exchange_errors_total", exchange="EGX", kind="not_connected") - errors
         assert 1 <= tried <= 5, "not a hundred times"
-        assert not desk.path.state.lines_up
+        assert not desk.path.state.lines.is_up("EGX-1")
         acceptor = an_acceptor(Venue(), port)
         await acceptor.start()
-        await until(lambda: desk.path.state.lines_up == {"EGX-1"})
+        await until(lambda: desk.path.state.lines.is_up("EGX-1"))
         assert found.states()[EGX] == "closed"
         [answer] = await desk.place(order("o1"))
         assert answer.refusal is None

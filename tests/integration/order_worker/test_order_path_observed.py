@@ -18,6 +18,7 @@ from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
+from exchanges.routing.balancers import LinePool
 from tests.mesh_documents import mesh_config
 from trading_workers.journal.recovery import recover
 from trading_workers.journal.writer import JournalWriter
@@ -67,7 +68,7 @@ class Desk:
 
     def __init__(self, folder: Path, port: int, breakers: Breakers | None = None) -> None:
         clock, now = SystemClock(), time.time_ns()
-        self.path = OrderPath("worker-1", 1)
+        self.path = OrderPath("worker-1", 1, time.perf_counter_ns)
         document = platform(now)
         self.path.configure_platform(
             msgspec.structs.replace(document, routes=tuple(msgspec.structs.replace(each, line="EGX-1") for each in document.routes))
@@ -94,7 +95,7 @@ class Desk:
     async def start(self) -> None:
         self._journal.append_encoded([self.path.start_epoch()], time.time_ns())
         self._tasks = [asyncio.create_task(self.commit.run()), asyncio.create_task(self.lines.run())]
-        await until(lambda: self.path.state.lines_up == {"EGX-1"})
+        await until(lambda: self.path.state.lines.is_up("EGX-1"))
 
     async def stop(self) -> None:
         await self.lines.stop()
@@ -192,6 +193,30 @@ async def test_a_line_shows_whether_it_is_up_and_what_goes_wrong_on_it(desk: Des
     assert figure("exchange_errors_total", exchange="EGX", kind="line_down") == downs + 1
     [refused] = await desk.place(order("o2"))
     assert refused.refusal is not None
+
+
+async def test_routing_decisions_show_by_rule_and_outcome_with_their_time(desk: Desk, venue: Acceptor) -> None:
+    def seen() -> tuple[float, ...]:
+        outcomes = (("7", "routed"), ("8", "fallback"), ("default", "routed"), ("none", "refused"))
+        decided = [figure("routing_decisions_total", rule=rule, outcome=outcome) for rule, outcome in outcomes]
+        return (*decided, figure("routing_decision_seconds_count"))
+
+    document = platform(time.time_ns())
+    rule = document.routes[0]
+    own = msgspec.structs.replace(rule, id=7, symbol="SYM00", line="EGX")
+    spare = msgspec.structs.replace(rule, id=8, priority=2, symbol="SYM02", line="EGX-2", fallback=("EGX-1",))
+    pool = LinePool(name="EGX", exchange="EGX", lines=("EGX-1", "EGX-2"))
+    desk.path.configure_platform(msgspec.structs.replace(document, routes=(own, spare), pools=(pool,)))
+    before = seen()
+    batch = order("o1"), order("o2"), order("o3", symbol="SYM02"), order("o4", symbol="SYM04"), order("o5", price=1)
+    await desk.place(*batch)
+    assert [now - was for now, was in zip(seen(), before, strict=True)] == [2, 1, 1, 0, 1]
+    await desk.place(*batch)
+    assert [now - was for now, was in zip(seen(), before, strict=True)] == [2, 1, 1, 0, 1], "a repetition is not decided again"
+    await venue.stop()
+    await until(lambda: not desk.path.state.lines.is_up("EGX-1"))
+    await desk.place(order("o6"), order("o7"))
+    assert [now - was for now, was in zip(seen(), before, strict=True)] == [2, 1, 1, 2, 2]
 
 
 async def test_a_traced_order_leaves_its_spans_and_others_leave_none(desk: Desk, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ CASES = [
         {"needed": "1001", "available": "1000", "instrument": "EGX:COMI"},
         order=order(side=Side.SELL, quantity=1_001),
     ),
-    case(Reason.NO_ROUTE, {"exchange": "EGX", "lines": ""}, platform=platform(routes=())),
+    case(Reason.NO_ROUTE, {"exchange": "EGX", "considered": "default EGX NO_DEFAULT"}, platform=platform(routes=())),
 ]
 
 

@@ -44,6 +44,8 @@ MOVED_BY = {
     ),
     "tradsys_orders_total": (_ORDER_PATH, "test_orders_move_the_figures_of_the_order_path_licences_and_boards"),
     "tradsys_order_commit_seconds": (_ORDER_PATH, "test_orders_move_the_figures_of_the_order_path_licences_and_boards"),
+    "tradsys_routing_decisions_total": (_ORDER_PATH, "test_routing_decisions_show_by_rule_and_outcome_with_their_time"),
+    "tradsys_routing_decision_seconds": (_ORDER_PATH, "test_routing_decisions_show_by_rule_and_outcome_with_their_time"),
     "tradsys_projection_lag_seconds": (_TRACES, "test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_event"),
     "tradsys_projected_records_total": (_TRACES, "test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_event"),
     "tradsys_event_loop_lag_seconds": (_PROCESS, "test_a_blocked_event_loop_shows_and_is_served_while_it_is_blocked"),

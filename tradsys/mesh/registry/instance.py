@@ -46,6 +46,8 @@ class Instance(Struct, frozen=True, kw_only=True):
     """Calls answered since the start."""
     breakers: dict[str, Text] = msgspec.field(default_factory=dict)
     """Name → closed, half_open or open."""
+    lines: dict[str, Text] = msgspec.field(default_factory=dict)
+    """Order line to an exchange → ``up`` where it takes new orders, else ``down``."""
     revisions: dict[str, Count] = msgspec.field(default_factory=dict)
     """Configuration document → revision in use."""
     lag_ms: dict[str, Count] = msgspec.field(default_factory=dict)

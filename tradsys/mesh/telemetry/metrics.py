@@ -36,6 +36,8 @@ MOST_CODES = 100
 """Of one method: gRPC's status names, HTTP's numbers or the machine codes of refusals."""
 DEFAULT_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Seconds; replaced by the configuration's ``duration_buckets_ms`` at the start."""
+ROUTING_BOUNDS = (0.000001, 0.000002, 0.000005, 0.00001, 0.00002, 0.00005, 0.0001, 0.001)
+"""Seconds: a decision in memory takes microseconds."""
 
 
 class MethodMetrics:
@@ -152,6 +154,15 @@ class Metrics:
         )
         self._orders = counter("orders_total", ["code"], "Decided instructions: ACCEPTED, CANCELLING or the refusal's code")
         self._order_commit = histogram("order_commit_seconds", [], "From an instruction's arrival to its durable answer, per group")
+        self._routing_decisions = counter(
+            "routing_decisions_total",
+            ["rule", "outcome"],
+            "Orders by the rule that chose their line: routed, fallback, refused",
+        )
+        self._routing_time = Histogram(
+            "tradsys_routing_decision_seconds", [], "How long the choice of a line took, of one order per batch", limits,
+            lambda: ROUTING_BOUNDS,
+        )  # fmt: skip
         self._projection_lag = gauge(
             "projection_lag_seconds", ["worker"], "Age of the newest projected journal record when it reached the tables"
         )
@@ -162,7 +173,8 @@ class Metrics:
             self._exchange_connections, self._exchange_latency, self._exchange_errors, self._license_validations,
             self._license_violations, self._usage, self._compliance_checks, self._compliance_violations, self._cache_hit_ratio,
             self._pool_usage, self._breaker_states, self._calls_refused, self._registry_instances, self._snapshot_lag,
-            self._orders, self._order_commit, self._projection_lag, self._projected_records, self._loop_lag, self._build_info,
+            self._orders, self._order_commit, self._routing_decisions, self._routing_time, self._projection_lag,
+            self._projected_records, self._loop_lag, self._build_info,
         )  # fmt: skip
         self._build_info.child(VERSION).set(1)
         self.registry = CollectorRegistry(auto_describe=False)
@@ -263,6 +275,14 @@ class Metrics:
     def order_commit(self) -> Distribution:
         """Seconds."""
         return self._order_commit.child()
+
+    def order_routed(self, rule: str, outcome: str, count: int = 1) -> None:
+        """`rule` is a rule's number, ``default`` or ``none``; `outcome` routed, fallback or refused."""
+        self._routing_decisions.child(rule, outcome).add(count)
+
+    def routing_time(self) -> Distribution:
+        """Seconds."""
+        return self._routing_time.child()
 
     def projected(self, worker: str, records: int, lag_seconds: float) -> None:
         self._projected_records.child(worker).add(records)
