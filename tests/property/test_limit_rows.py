@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchanges.routing.balancers import LinePool
 from tests.order_path_setup import (
     DAY,
     MICROS,
@@ -97,9 +98,65 @@ documents = st.builds(
 )
 
 
+near_orders = st.builds(
+    order,
+    account=st.sampled_from(["ACC-1", "ACC-1", "AMA-1"]),
+    side=st.sampled_from([Side.BUY, Side.SELL]),
+    type=st.sampled_from([OrderType.LIMIT, OrderType.LIMIT, OrderType.MARKET]),
+    time_in_force=st.sampled_from([TimeInForce.DAY, TimeInForce.IMMEDIATE_OR_CANCEL]),
+    quantity=st.sampled_from([0, 1, 10, 11, 100, 990, 1_000, 1_001, 10_000]),
+    price=st.sampled_from([0, 79_990_000, 80_000_000, 99_990_000, 100_000_000, 100_005_000, 120_000_000, 121_000_000]),
+)
+"""Of two accounts in one instrument, so that most meet a row."""
+trading_documents = st.builds(
+    lambda phase, lot, ticks, cap, rate, cash: (
+        platform(
+            exchanges=(
+                exchange(
+                    intervals=(
+                        PhaseInterval(NOW - DAY, NOW + 2, "CONTINUOUS", "first"),
+                        PhaseInterval(NOW + 2, NOW + 9, phase, "second"),
+                    )
+                ),
+            ),
+            instruments=(instrument(lot=lot, ticks=ticks),),
+            routes=(),
+            pools=(LinePool(name="EGX", exchange="EGX", lines=("EGX",)),),
+        ),
+        tenant(
+            licence=licence(orders_per_day_cap=cap, orders_per_second=rate),
+            accounts=(
+                account(cash={"EGP": cash * MICROS}, max_order_value=150_000 * MICROS, max_order_quantity=995),
+                account("AMA-1", sharia_board="BOARD", shares={"EGX:COMI": 20_000}),
+            ),
+        ),
+    ),
+    phase=st.sampled_from(["CLOSING_AUCTION", "CONTINUOUS", "CLOSED"]),
+    lot=st.sampled_from([1, 1, 10]),
+    ticks=st.sampled_from(
+        [
+            (TickBand(0, 1_000), TickBand(2 * MICROS, 10_000)),
+            (TickBand(0, 1_000), TickBand(100 * MICROS, 100_000)),
+            (TickBand(90 * MICROS, 10_000),),
+        ]
+    ),
+    cap=st.sampled_from([None, None, 3]),
+    rate=st.sampled_from([None, None, 2]),
+    cash=st.sampled_from([2_000, 120_000, 10_000_000]),
+)
+
+
 @settings(max_examples=400, deadline=None)
-@given(documents, st.lists(st.tuples(orders, st.integers(-3, 6), st.sampled_from(["grpc-stream", "rest"])), max_size=30))
-def test_an_order_is_decided_by_rows_as_by_every_check(documents, given_orders) -> None:  # type: ignore[no-untyped-def]
+@given(
+    st.one_of(
+        st.tuples(
+            documents, st.lists(st.tuples(orders, st.integers(-3, 6), st.sampled_from(["grpc-stream", "rest"])), max_size=30)
+        ),
+        st.tuples(trading_documents, st.lists(st.tuples(near_orders, st.integers(0, 6), st.just("rest")), min_size=8, max_size=30)),
+    )
+)
+def test_an_order_is_decided_by_rows_as_by_every_check(case) -> None:  # type: ignore[no-untyped-def]
+    documents, given_orders = case
     journal = MemoryJournal(new_path(*documents))
     path = journal.path
     view = path.view("nile")
@@ -117,7 +174,7 @@ def test_an_order_is_decided_by_rows_as_by_every_check(documents, given_orders) 
 
 
 @settings(max_examples=200, deadline=None)
-@given(documents, st.lists(st.tuples(orders, st.integers(-3, 6)), max_size=20))
+@given(trading_documents, st.lists(st.tuples(near_orders, st.integers(0, 6)), min_size=5, max_size=20))
 def test_a_row_never_lets_through_what_a_check_refuses(documents, given_orders) -> None:  # type: ignore[no-untyped-def]
     path = new_path(*documents)
     view = path.view("nile")
