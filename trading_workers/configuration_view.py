@@ -11,11 +11,12 @@ from calendar import timegm
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from exchanges.api import PHASE_RULES, Phase
 from exchanges.routing.router import NO_ROUTES, InstrumentRoutes, Router
+from trading_workers.limit_rows import LimitRow
 from trading_workers.orders import OrderType, TimeInForce
 from trading_workers.snapshot.documents import (
     AccountEntry,
@@ -28,6 +29,9 @@ from trading_workers.snapshot.documents import (
     Verdict,
 )
 from tradsys.mesh.tokens import Claims
+
+if TYPE_CHECKING:
+    from trading_workers.checks.candidate import Candidate
 
 _SECOND: Final = 1_000_000_000
 _DAY: Final = timedelta(days=1)
@@ -81,6 +85,13 @@ class ExchangeView:
         place = bisect_right(self._starts, now) - 1
         return self._phases[place] if place >= 0 and now < self._ends[place] else CLOSED
 
+    def steady_from_to(self, now: int) -> tuple[int, int]:
+        """The span around `now`, [from, to), in which neither phase nor trading day changes; empty where that is not known."""
+        place, day = bisect_right(self._starts, now) - 1, bisect_right(self._day_starts, now) - 1
+        if place < 0 or now >= self._ends[place] or not 0 <= day < len(self._day_starts) - 1:
+            return now, now
+        return max(self._starts[place], self._day_starts[day]), min(self._ends[place], self._day_starts[day + 1])
+
     def trading_day(self, now: int) -> int:
         """The exchange's local day as YYYYMMDD."""
         place = bisect_right(self._day_starts, now) - 1
@@ -126,6 +137,11 @@ class InstrumentView:
         """The tick in micros, 0 when the table has none for this price."""
         place = bisect_right(self._tick_starts, price) - 1
         return self._ticks[place] if place >= 0 else 0
+
+    def only_tick(self, low: int, high: int) -> int:
+        """The tick of every price from `low` to `high`, 0 where it is not one."""
+        same = bisect_right(self._tick_starts, low) == bisect_right(self._tick_starts, high)
+        return self.tick_at(low) if same else 0
 
 
 class PlatformView:
@@ -212,27 +228,32 @@ class TenantView:
 
 
 class ConfigurationView:
-    """What one tenant's order is decided against.
+    """What one tenant's order is decided against, with the rows made from it.
 
-    It remembers for which account, instrument and door all of ``checks.decision.STANDING`` passed. As neither document
-    ever changes, that holds while both leases and the licence do.
+    As neither document ever changes, a row holds while both leases and the licence do.
     """
 
-    __slots__ = ("_cleared", "_since", "_until", "platform", "tenant")
+    __slots__ = ("_rows", "_since", "_until", "platform", "tenant")
 
     def __init__(self, platform: PlatformView, tenant: TenantView) -> None:
         self.platform = platform
         self.tenant = tenant
-        self._cleared: set[tuple[str, str, str, str]] = set()
+        self._rows: dict[tuple[str, str, str, str], LimitRow] = {}
         self._since = tenant.licence.valid_from
         self._until = min(platform.lease_until, tenant.lease_until, tenant.licence.valid_until)
 
-    def is_cleared(self, account: str, exchange: str, symbol: str, door: str, now: int) -> bool:
-        return self._since <= now < self._until and (account, exchange, symbol, door) in self._cleared
+    def row(self, account: str, exchange: str, symbol: str, door: str, now: int) -> LimitRow | None:
+        """The row that holds at `now`, if there is one."""
+        row = self._rows.get((account, exchange, symbol, door))
+        return row if row is not None and row.since <= now < row.until else None
 
-    def clear(self, account: str, exchange: str, symbol: str, door: str) -> None:
-        """Every standing check has passed at an instant within the leases and the licence."""
-        self._cleared.add((account, exchange, symbol, door))
+    def keep_row(self, passed: Candidate) -> None:
+        """`passed` has passed every check. No row is kept where nothing says how long it holds."""
+        since, until = passed.exchange.steady_from_to(passed.now)
+        since, until = max(since, self._since), min(until, self._until)
+        if since <= passed.now < until:
+            order = passed.order
+            self._rows[order.account, order.exchange, order.symbol, passed.caller.door] = LimitRow(passed, since, until)
 
 
 UNKNOWN_ACCOUNT: Final = AccountEntry(

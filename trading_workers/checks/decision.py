@@ -11,6 +11,7 @@ from exchanges.routing.router import RouteDecision
 from trading_workers.checks import identity, instrument, licence, price, regulator, risk, route, session, sharia
 from trading_workers.checks.candidate import Candidate, WorkerState, candidate, refuse
 from trading_workers.configuration_view import ConfigurationView
+from trading_workers.limit_rows import LimitRow
 from trading_workers.orders import Caller, Instruction, NewOrder, Refusal, Side
 from trading_workers.reasons import Reason
 
@@ -54,33 +55,6 @@ CHECKS: Final[tuple[Check, ...]] = (
 """What comes before the choice of a line."""
 
 
-STANDING: Final[frozenset[Check]] = frozenset({
-    licence.configuration_fresh,
-    identity.account_known,
-    identity.account_active,
-    licence.licence_present,
-    licence.licence_started,
-    licence.licence_not_expired,
-    licence.licence_active,
-    licence.door_licensed,
-    licence.exchange_licensed,
-    licence.asset_type_licensed,
-    licence.sharia_licensed,
-    instrument.instrument_known,
-    instrument.instrument_tradable,
-    instrument.reference_data_signed,
-    price.reference_price_known,
-    regulator.investor_id_present,
-    sharia.verdict_given,
-    sharia.instrument_compliant,
-    risk.no_kill_switch,
-})  # fmt: skip
-"""Checks that look only at the configuration, the door, the account and the instrument, and at the time only to compare
-it with the leases and the licence: until one of those ends, what they let pass once they let pass again."""
-
-_PER_ORDER: Final = tuple(check for check in CHECKS if check not in STANDING)
-
-
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     line: str
     route: RouteDecision
@@ -105,31 +79,31 @@ def check_caller(caller: Caller, instruction: Instruction) -> Refusal | None:
 def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, order: NewOrder, now: int) -> Accepted | Refusal:
     """The first refusal in the order of ``CHECKS``, then the router's, is the answer.
 
-    Changes nothing but the view's memory of what it cleared.
+    Changes nothing but the view's rows: an order like one that passed is decided by its row alone.
     """
     if view is None:
         return refuse(Reason.CONFIGURATION_MISSING, tenant=caller.tenant)
-    subject = candidate(caller, view, state, order, now)
-    cleared = view.is_cleared(order.account, order.exchange, order.symbol, caller.door, now)
-    for check in _PER_ORDER if cleared else CHECKS:
-        refusal = check(subject)
-        if refusal is not None:
-            return refusal
-    if not cleared:
-        view.clear(order.account, order.exchange, order.symbol, caller.door)
-    routed = route.routed(subject)
+    row = view.row(order.account, order.exchange, order.symbol, caller.door, now)
+    worst = 0 if row is None else row.worst_price(order, state, now)
+    if row is None or not worst:
+        subject = candidate(caller, view, state, order, now)
+        for check in CHECKS:
+            refusal = check(subject)
+            if refusal is not None:
+                return refusal
+        view.keep_row(subject)
+        row, worst = LimitRow(subject, now, now), subject.worst_price
+    routed = route.routed(row, caller.tenant, order, state, now)
     if routed.line is None:
-        return route.no_route(subject, routed)
-    board = subject.account.sharia_board
-    verdict = None if board is None else subject.tenant.verdict(board, subject.instrument.key)
+        return route.no_route(order, routed)
     return Accepted(
         line=routed.line,
         route=routed,
-        mic=subject.exchange.mic,
-        currency=subject.instrument.currency,
-        verdict_id="" if verdict is None else verdict.verdict_id,
-        reserve_price=subject.worst_price if order.side is Side.BUY else 0,
-        trading_day=subject.trading_day,
+        mic=row.mic,
+        currency=row.currency,
+        verdict_id=row.verdict_id,
+        reserve_price=worst if order.side is Side.BUY else 0,
+        trading_day=row.trading_day,
     )
 
 
