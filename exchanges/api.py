@@ -130,8 +130,8 @@ class ExchangePlugin:
     """Licence features an order needs, e.g. ``exchange:EGX``."""
     compliance_level: str
     """``regulated``: the venue's regulator rules are checked; ``none``: a test venue."""
-    default_line: str
-    """The order line used when no routing rule says otherwise."""
+    lines: tuple[str, ...]
+    """The exchange's pool of order lines, ``EGX-1`` and so on: orders go over any of them when no routing rule says otherwise."""
     rules_path: Path
     """The JSON file of dated rules; see ``exchanges.reference``."""
     settings_schema: Mapping[str, object] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from trading_workers.checks.decision import Accepted, check_caller, decide, pass
 from trading_workers.configuration_view import ConfigurationView, PlatformView, TenantView
 from trading_workers.journal import records
 from trading_workers.journal.framing import Record
+from trading_workers.line_states import LineStates
 from trading_workers.order_booking import OrderBooking
 from trading_workers.order_identities import FirstAnswer, day_of, fingerprint
 from trading_workers.order_messages import NEW_ORDER_SINGLE, ORDER_CANCEL_REQUEST, new_order_single, order_cancel_request
@@ -64,7 +65,7 @@ class OrderPath:
         self.worker = worker
         self._base = worker_number * ORDERS_PER_WORKER
         self.booking = booking = OrderBooking(self._base + 1)
-        self.state = WorkerState(booking.ledger, booking.store, RateLimits(), booking.counts, set())
+        self.state = WorkerState(booking.ledger, booking.store, RateLimits(), booking.counts, LineStates())
         self._platform: PlatformView | None = None
         self._tenants: dict[str, TenantView] = {}
         self._views: dict[str, ConfigurationView] = {}
@@ -90,10 +91,7 @@ class OrderPath:
 
     def set_line(self, line: str, *, up: bool) -> None:
         """A line that is not up takes no new orders."""
-        if up:
-            self.state.lines_up.add(line)
-        else:
-            self.state.lines_up.discard(line)
+        self.state.lines.set_up(line, up)
 
     # Instructions
 

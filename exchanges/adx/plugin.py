@@ -17,6 +17,6 @@ plugin = ExchangePlugin(
     investor_id_name="NIN",
     licence_requirements=("exchange:ADX",),
     compliance_level="regulated",
-    default_line="ADX-1",
+    lines=("ADX-1", "ADX-2"),
     rules_path=Path(__file__).with_name("rules.json"),
 )

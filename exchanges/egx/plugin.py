@@ -17,6 +17,6 @@ plugin = ExchangePlugin(
     investor_id_name="Unified Code",
     licence_requirements=("exchange:EGX",),
     compliance_level="regulated",
-    default_line="EGX-1",
+    lines=("EGX-1", "EGX-2"),
     rules_path=Path(__file__).with_name("rules.json"),
 )

@@ -8,6 +8,7 @@ import msgspec
 
 from trading_workers.configuration_view import ConfigurationView, ExchangeView, InstrumentView, PhaseView, PlatformView, TenantView
 from trading_workers.ledger import Ledger
+from trading_workers.line_states import LineStates
 from trading_workers.order_store import AT_ANY_PRICE, OrderStore
 from trading_workers.orders import Caller, NewOrder, OrderType, Refusal, Side
 from trading_workers.rates import DailyCounts, RateLimits
@@ -22,8 +23,8 @@ class WorkerState(NamedTuple):
     store: OrderStore
     rates: RateLimits
     counts: DailyCounts
-    lines_up: set[str]
-    """FIX lines that are logged on."""
+    lines: LineStates
+    """FIX lines: which take orders, and how they do."""
 
 
 class Candidate(msgspec.Struct, gc=False):

@@ -16,7 +16,8 @@ from tests.mesh_documents import mesh_config
 from trading_workers.orders import OrderState
 from tradsys.mesh.resilience.breakers import Breakers
 
-EGX = "exchange:EGX"
+EXCHANGE = "exchange:EGX"
+EGX = f"{EXCHANGE}/EGX-1"
 OWN = {"failures": 2, "window_ms": 10_000, "open_ms": 500, "slow_call_ms": 150}
 
 
@@ -34,7 +35,7 @@ def an_acceptor(venue: Venue, port: int = 0) -> Acceptor:
 
 
 def breakers() -> Breakers:
-    return Breakers(mesh_config(circuit_breaker={"overrides": {EGX: OWN}}).circuit_breaker)
+    return Breakers(mesh_config(circuit_breaker={"overrides": {EXCHANGE: OWN}}).circuit_breaker)
 
 
 async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answers_again(tmp_path: Path) -> None:
@@ -48,7 +49,7 @@ async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answe
         venue.silent = True
         await desk.place(order("o1"), order("o2"))
         await until(lambda: found.states()[EGX] == "open")
-        await until(lambda: not desk.path.state.lines_up)
+        await until(lambda: not desk.path.state.lines.up)
         assert figure("circuit_breaker_state", breaker=EGX) == 2
         assert figure("exchange_connections", exchange="EGX", line="EGX-1") == 1, "it is still logged on"
         before = desk.lines.initiators["EGX-1"].session.store.next_sender
@@ -57,12 +58,12 @@ async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answe
         assert refused.refusal is not None
         assert desk.lines.initiators["EGX-1"].session.store.next_sender == before, "nothing was sent to it"
         venue.silent = False
-        await until(lambda: desk.path.state.lines_up == {"EGX-1"})
+        await until(lambda: desk.path.state.lines.up == {"EGX-1"})
         assert found.states()[EGX] == "half_open"
         [trial] = await desk.place(order("o4"))
         assert trial.refusal is None
         await until(lambda: found.states()[EGX] == "closed")
-        await until(lambda: desk.path.state.lines_up == {"EGX-1"})
+        await until(lambda: desk.path.state.lines.up == {"EGX-1"})
     finally:
         await desk.stop()
         await acceptor.stop()
@@ -84,10 +85,10 @@ async def test_a_venue_that_is_away_is_tried_once_in_a_while_and_used_as_soon_as
         await asyncio.sleep(1.2)
         tried = figure("exchange_errors_total", exchange="EGX", kind="not_connected") - errors
         assert 1 <= tried <= 5, "not a hundred times"
-        assert not desk.path.state.lines_up
+        assert not desk.path.state.lines.up
         acceptor = an_acceptor(Venue(), port)
         await acceptor.start()
-        await until(lambda: desk.path.state.lines_up == {"EGX-1"})
+        await until(lambda: desk.path.state.lines.up == {"EGX-1"})
         assert found.states()[EGX] == "closed"
         [answer] = await desk.place(order("o1"))
         assert answer.refusal is None

@@ -24,6 +24,7 @@ from trading_workers.journal.writer import JournalWriter
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.line_plan import planned_lines
 from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_lines import OrderLines
 from trading_workers.order_worker.order_stream import BATCH_SPAN, END_OF_STREAM, OrderStreamCall
@@ -78,8 +79,7 @@ class Desk:
         journal = WorkerJournal(JournalWriter(folder / "journal", recover(folder / "journal")), clock.now)
         self.reports: list[OrderReport] = []
         self.lines = OrderLines(
-            comp_id="TRADSYS-W1",
-            venues={"EGX": Address("127.0.0.1", port)},
+            plans=planned_lines("TRADSYS-W1", {"EGX": Address("127.0.0.1", port)}, 1, {}),
             path=self.path,
             journal=journal,
             clock=clock,
@@ -94,7 +94,7 @@ class Desk:
     async def start(self) -> None:
         self._journal.append_encoded([self.path.start_epoch()], time.time_ns())
         self._tasks = [asyncio.create_task(self.commit.run()), asyncio.create_task(self.lines.run())]
-        await until(lambda: self.path.state.lines_up == {"EGX-1"})
+        await until(lambda: self.path.state.lines.up == {"EGX-1"})
 
     async def stop(self) -> None:
         await self.lines.stop()

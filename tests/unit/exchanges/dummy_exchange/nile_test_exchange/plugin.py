@@ -15,6 +15,6 @@ plugin = ExchangePlugin(
     investor_id_name="Test Code",
     licence_requirements=("exchange:NTE",),
     compliance_level="none",
-    default_line="NTE-1",
+    lines=("NTE-1",),
     rules_path=Path(__file__).with_name("rules.json"),
 )
