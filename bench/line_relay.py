@@ -93,14 +93,14 @@ class LineRelay:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Ends when one side is gone; then the other side is cut too."""
         try:
-            while data := await reader.read(PIECE):
+            while await self._flowing.wait() and (data := await reader.read(PIECE)):
                 await self._flowing.wait()
                 if self._delay:
                     await asyncio.sleep(self._delay)
                 writer.write(data)
                 await writer.drain()
         finally:
-            writer.transport.abort() if reader.exception() is not None else writer.close()
+            writer.close()
 
 
 async def main(listen: Address, behind: Address) -> None:

@@ -45,7 +45,8 @@ class PluginRegistry:
         same_mic = next((other.id for other in self if other.mic == plugin.mic), None)
         if same_mic is not None:
             raise PluginError(f"exchange plugins {same_mic} and {plugin.id} both claim MIC {plugin.mic}")
-        if not plugin.lines or plugin.lines != tuple(f"{plugin.id}-{number}" for number in range(1, len(plugin.lines) + 1)):
+        named = tuple(f"{plugin.id}-{number}" for number in range(1, len(plugin.lines) + 1))
+        if not plugin.lines or plugin.lines != named:
             # Everything else finds the exchange of a line by the line's name.
             raise PluginError(
                 f"exchange plugin {plugin.id}: its lines are {plugin.id}-1, {plugin.id}-2 and so on, not {plugin.lines}"

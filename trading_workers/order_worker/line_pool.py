@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 NS_PER_MS: Final = 1_000_000
-SILENT_NS: Final = 500 * NS_PER_MS
+SILENT_NS: Final = 250 * NS_PER_MS
 GIVE_UP_NS: Final = 1_500 * NS_PER_MS
 
 

@@ -2,8 +2,8 @@
 and gauges.
 
 A line that is logged on may take orders; what venues report goes through the order path into the journal and to the open streams.
-A message belongs to its line for good: while that is down it waits in the journal, and the venue gets it after the next logon. Nothing
-that was given to a line is sent over another one: nobody knows whether the venue has it.
+A message belongs to its line for good: while that is down it waits in the journal, and the venue gets it after the next logon.
+Nothing that was given to a line is sent over another one: nobody knows whether the venue has it.
 """
 
 from __future__ import annotations

@@ -125,15 +125,19 @@ class Worker:
                 if store is not None:
                     store.recovered(record.sequence, payload)
             count += 1
-        cut_off = {order.line for order in self._path.state.store.open_orders()} - self._lines.stores.keys()
-        if cut_off:
-            raise CannotStart(
-                f"orders are open on {', '.join(sorted(cut_off))}, which this configuration does not open, and nobody would hear of them: "
-                "start with these lines (TRADSYS_VENUES, connection_pool.lines_per_exchange) until the orders have ended"
-            )
+        self._refuse_lines_left_out()
         self._journal.append_encoded([self._path.start_epoch()], self._clock.now())
         elapsed = (self._clock.now() - begun) // 1_000_000
         log.info("%d journal records read back in %d ms, state %s", count, elapsed, self._path.state_hash())
+
+    def _refuse_lines_left_out(self) -> None:
+        """Raises CannotStart when orders are open on a line that is not opened: nobody would hear of their fills."""
+        left_out = {order.line for order in self._path.state.store.open_orders()} - self._lines.stores.keys()
+        if left_out:
+            raise CannotStart(
+                f"orders are open on {', '.join(sorted(left_out))}, which this configuration does not open: start with these lines "
+                "(TRADSYS_VENUES, connection_pool.lines_per_exchange) until the orders have ended"
+            )
 
     def _configure(self, document: AnyDocument) -> None:
         if isinstance(document, PlatformDocument):
