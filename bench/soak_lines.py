@@ -1,7 +1,7 @@
 """Kills lines at random while orders flow, and counts what that costs: ``make soak-lines``; the last line is JSON.
 
 Two venues, one order worker with two lines to each, a relay before each line, a client: real processes on loopback. Each exchange
-gets an order every ``1000 / rate`` ms through one stream: buys and sells that trade, and every fifth one that rests and is cancelled.
+gets an order every ``1000 / rate`` ms through one stream: buys and sells that trade, and every fifth one rests and is cancelled.
 Meanwhile each exchange has its own course of kills, drawn from the seed: a pause of 2.5 to 6 s, longer than a line needs to come
 back; then one of its lines, drawn at random, is
 
