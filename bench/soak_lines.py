@@ -7,7 +7,7 @@ back; then one of its lines, drawn at random, is
 
 * ``cut``: its connections are reset; new ones are let in at once;
 * ``refuse``: reset, and nobody listens for 0.2 to 3 s;
-* ``stall``: for 0.3 to 4 s nothing is read or answered, and nothing is closed.
+* ``stall``: for 0.3 to 4 s nothing is read or answered, and nothing is closed; then what was held comes through, or is lost.
 
 So one line of an exchange is killed at a time, and both are down only when the other one has not come back within the pause. What
 is measured:
@@ -178,6 +178,8 @@ class Soak:
             self.course.kinds[kind] += 1
             self.rig.relay(line, kind)
             await asyncio.sleep(seconds)
+            if kind == "stall" and source.random() < 0.5:
+                self.rig.relay(line, "cut")
             self.rig.relay(line, "open")
 
     async def _kill_worker(self, times: int, ends: float) -> None:

@@ -55,8 +55,9 @@ def test_a_worker_killed_between_kills_of_its_lines_loses_nothing_and_repeats_no
 
 
 @pytest.mark.timeout(120)
-async def test_orders_that_went_into_a_black_hole_reach_the_venue_once_from_the_worker_that_starts_after_the_kill(
-    tmp_path: Path,
+@pytest.mark.parametrize("arrives", [True, False], ids=["late", "never"])
+async def test_orders_in_a_black_hole_reach_the_venue_once_also_when_the_worker_is_killed_meanwhile(
+    tmp_path: Path, arrives: bool
 ) -> None:
     with running_rig(tmp_path) as rig:
         log = OrderLog(tmp_path / "client.jsonl")
@@ -68,8 +69,9 @@ async def test_orders_that_went_into_a_black_hole_reach_the_venue_once_from_the_
             assert {ack.state for ack in acks} == {pb.PENDING_NEW}
             rig.kill_worker()
             for line in lines:
+                if not arrives:
+                    rig.relay(line, "cut")
                 rig.relay(line, "open")
-            # What was on its way when the worker died still arrives, and the new one sends it again.
             rig.start_worker()
             await asyncio.to_thread(rig.wait_for, lambda: rig.lines_up() == set(rig.lines), "the lines' logon")
             async with asyncio.timeout(20):

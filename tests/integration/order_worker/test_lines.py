@@ -170,6 +170,7 @@ async def test_orders_that_were_given_to_a_line_before_it_was_known_to_be_dead_r
     assert {desk.stream.state(ack.order_id) for ack in stuck} == {pb.PENDING_NEW}, (
         "accepted, in the journal, and not with the venue"
     )
+    desk.rig.relay("EGX-1", "cut")  # what it holds is gone for good
     desk.rig.relay("EGX-1", "open")
     await desk.logged_on(*BOTH)
     await desk.settled(acks)
