@@ -17,7 +17,7 @@ BENCHMARK_TARGETS := $(subst _,-,$(BENCHMARKS))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 
-.PHONY: help run test smoke lint format bench $(BENCHMARK_TARGETS) crash clean lock messages proto images
+.PHONY: help run test smoke lint format bench $(BENCHMARK_TARGETS) soak-lines crash clean lock messages proto images
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -52,6 +52,11 @@ $(BENCHMARK_TARGETS): bench-%: $(DEVELOPMENT)
 	@mkdir -p var/bench
 	@PYTHONPATH=. $(PYTHON) bench/bench_$(subst -,_,$*).py $(OPTIONS) | tee var/bench/$*.log
 	@tail -n 1 var/bench/$*.log > var/bench/$*.json
+
+soak-lines: $(DEVELOPMENT) ## kill lines to the exchanges at random under flow for ten minutes; OPTIONS="--seconds 600 --seed 1"
+	@mkdir -p var/bench
+	@PYTHONPATH=. $(PYTHON) bench/soak_lines.py $(OPTIONS) | tee var/bench/soak-lines.log
+	@tail -n 1 var/bench/soak-lines.log > var/bench/soak-lines.json
 
 messages: $(MESSAGES) ## compile the translations
 

@@ -31,7 +31,7 @@ class PluginRegistry:
         self.refused: dict[str, str] = {}
 
     def register(self, plugin: ExchangePlugin) -> None:
-        """Add a plugin. Raises ``PluginError`` when closed, of another API version, or not unique."""
+        """Add a plugin. Raises ``PluginError`` when closed, of another API version, not unique, or with lines of another name."""
         if self._closed:
             raise PluginError(f"exchange plugin {plugin.id}: the registry is closed after start")
         major, minor = plugin.api_version
@@ -45,6 +45,12 @@ class PluginRegistry:
         same_mic = next((other.id for other in self if other.mic == plugin.mic), None)
         if same_mic is not None:
             raise PluginError(f"exchange plugins {same_mic} and {plugin.id} both claim MIC {plugin.mic}")
+        named = tuple(f"{plugin.id}-{number}" for number in range(1, len(plugin.lines) + 1))
+        if not plugin.lines or plugin.lines != named:
+            # Everything else finds the exchange of a line by the line's name.
+            raise PluginError(
+                f"exchange plugin {plugin.id}: its lines are {plugin.id}-1, {plugin.id}-2 and so on, not {plugin.lines}"
+            )
         self._plugins[plugin.id] = plugin
 
     def load(self, entries: Iterable[EntryPoint]) -> None:

@@ -174,6 +174,9 @@ class OrderStore:
         buys = self._prices.get((tenant, account, exchange, symbol, Side.BUY))
         return buys[-1][1] if buys and buys[-1][0] >= price else None
 
+    def open_orders(self) -> Iterator[Order]:
+        yield from self._open.values()
+
     def __len__(self) -> int:
         """Open orders."""
         return len(self._open)

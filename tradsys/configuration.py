@@ -55,6 +55,7 @@ class Configuration:
     mesh_config_file: Path
     venues: Mapping[str, Address]  # exchange code -> FIX address, orders and market data alike
     venue_admin: Mapping[str, Address]  # exchange code -> HTTP address
+    lines: Mapping[str, tuple[Address, ...]]  # order line (EGX-1) -> hosts tried in turn, where it is not the venue's address
     debug: bool
 
     @classmethod
@@ -83,6 +84,7 @@ class Configuration:
             mesh_config_file=Path(values.get("TRADSYS_MESH_CONFIG", REPOSITORY / "deploy" / "mesh.yaml")),
             venues=addresses("TRADSYS_VENUES", "EGX=127.0.0.1:9101,ADX=127.0.0.1:9102"),
             venue_admin=addresses("TRADSYS_VENUE_ADMIN", "EGX=127.0.0.1:9201,ADX=127.0.0.1:9202"),
+            lines=MappingProxyType(_parse_hosts(values.get("TRADSYS_LINES", ""), variable="TRADSYS_LINES")),
             debug=_parse_switch(values.get("TRADSYS_DEBUG", "0"), variable="TRADSYS_DEBUG"),
         )
 
@@ -153,15 +155,27 @@ def read_environment_file(path: Path) -> dict[str, str]:
 
 
 def _parse_addresses(text: str, *, variable: str) -> dict[str, Address]:
-    addresses: dict[str, Address] = {}
+    return {name: Address.parse(address, variable=variable) for name, address in _parse_names(text, variable=variable).items()}
+
+
+def _parse_hosts(text: str, *, variable: str) -> dict[str, tuple[Address, ...]]:
+    """``EGX-1=host:port|host:port,EGX-2=host:port``."""
+    return {
+        name: tuple(Address.parse(each, variable=variable) for each in hosts.split("|"))
+        for name, hosts in _parse_names(text, variable=variable).items()
+    }
+
+
+def _parse_names(text: str, *, variable: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
-        name, separator, address = part.partition("=")
+        name, separator, value = part.partition("=")
         if not separator or not name:
             raise ConfigurationError(f"{variable}: {part!r} is not name=host:port")
-        if name in addresses:
+        if name in found:
             raise ConfigurationError(f"{variable}: {name!r} is named twice")
-        addresses[name] = Address.parse(address, variable=variable)
-    return addresses
+        found[name] = value
+    return found
 
 
 def _parse_switch(text: str, *, variable: str) -> bool:

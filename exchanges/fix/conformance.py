@@ -51,6 +51,7 @@ def session_config(
         reset_on_disconnect=role == "initiator",
         test_request_id=_TEST_REQUEST_ID,
         reconnect_seconds=_RECONNECT_SECONDS,
+        reconnect_jitter_percent=0,
     )
 
 

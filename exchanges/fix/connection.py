@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import cast
@@ -22,6 +23,8 @@ _MAX_BYTES_BEFORE_LOGON = 65_536
 _SECONDS_BEFORE_LOGON = 10
 #: A connection that ends sooner counts as a failure even after a logon, so that two sides cannot spin.
 _SHORT_SECONDS = 1.0
+#: A peer that reads nothing does not let a connection close in order; it is cut off after so long.
+_CLOSE_SECONDS = 1.0
 
 
 class Line(asyncio.Protocol):
@@ -83,10 +86,16 @@ class Line(asyncio.Protocol):
             transport.abort()
 
     def close(self) -> None:
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
+            asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self.cut)
 
     # ---- inner parts
+
+    def cut(self) -> None:
+        """End the connection now; what is unsent stays in the store."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def tick(self) -> None:
         if self.session is not None:
@@ -182,16 +191,23 @@ class Initiator:
     def transmit(self, frames: Sequence[Frame]) -> bool:
         return self.session.transmit(frames)
 
+    def give_up(self, reason: str) -> None:
+        """Drop the connection, if there is one, and make a new one: the peer does not answer on it."""
+        line = self._line
+        if line is not None:
+            self.session.disconnected(reason)
+            line.cut()
+
     async def run(self) -> None:
         """Connect, and connect again, until `stop` is called or the task is cancelled.
 
         A host that fails is followed by the next one; a line that was up for a while is tried again at once on the same host.
         """
-        loop, hosts, delays = asyncio.get_running_loop(), self.config.hosts, self.config.reconnect_seconds
+        loop, hosts = asyncio.get_running_loop(), self.config.hosts
         failures = place = 0
         try:
             while not self._stopping.is_set():
-                if failures and await self._stopped_within(delays[min(failures, len(delays)) - 1]):
+                if failures and await self._stopped_within(self._pause(failures)):
                     break
                 while not (self._may_connect() and self.session.in_hours):
                     if await self._stopped_within(TICK_SECONDS):
@@ -240,6 +256,10 @@ class Initiator:
             if not line.closed.done():
                 line.close()
         return was_logged_on
+
+    def _pause(self, failures: int) -> float:
+        pauses, jitter = self.config.reconnect_seconds, self.config.reconnect_jitter_percent
+        return pauses[min(failures, len(pauses)) - 1] * (1 - random.random() * jitter / 100)  # noqa: S311 (spreads reconnects)
 
     async def _stopped_within(self, seconds: float) -> bool:
         try:

@@ -170,6 +170,11 @@ class Session:
         finally:
             self._end(event)
 
+    def test_request(self) -> None:
+        """Ask the peer for a sign of life now, unless one is asked for already."""
+        if self.logged_on and not self.test_request_open:
+            self._event(self.send_test_request)
+
     # ---- calls of the shell
 
     def connected(self, wire: Wire, parser: Parser | None = None) -> None:
@@ -227,6 +232,11 @@ class Session:
             self._written = frames[0][0] - 1
             self._held.clear()
         self._put(frames)
+
+    def send_test_request(self) -> None:
+        self.test_request_open = True
+        request_id = self.config.test_request_id.encode() or b"%d" % self.store.next_sender
+        self.send_admin(tags.TEST_REQUEST, [(tags.TEST_REQ_ID, request_id)])
 
     def enter_session(self, logon: Message, number: int, heartbeat_seconds: int) -> None:
         """Both Logons are exchanged; the peer's has `number`, at or above the expected one."""

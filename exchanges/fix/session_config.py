@@ -42,7 +42,10 @@ class SessionConfig:
     logout_timeout_seconds: int = 2
     #: An open gap that has not been filled after this time is asked for again.
     resend_timeout_seconds: int = 30
-    reconnect_seconds: tuple[float, ...] = (0, 1, 2, 5, 10)
+    #: Pauses before the first, second, … attempt after a connection was lost or did not come about; the last one repeats.
+    reconnect_seconds: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2)
+    #: Each pause is shortened by a random part up to this, so that lines that were cut together do not come back together.
+    reconnect_jitter_percent: int = 50
     #: Messages sent again in one go; between two goes the loop serves everything else.
     resend_chunk: int = 500
     #: Messages kept while a gap is open; more are dropped and asked for again.
@@ -61,6 +64,8 @@ class SessionConfig:
             raise ValueError("heartbeat_seconds must not be negative")
         if self.role == "initiator" and not self.reconnect_seconds:
             raise ValueError("reconnect_seconds needs at least one delay")
+        if not 0 <= self.reconnect_jitter_percent <= 100:
+            raise ValueError("reconnect_jitter_percent must be from 0 to 100")
 
     @property
     def name(self) -> str:

@@ -41,7 +41,7 @@ class Member:
 
 
 ORDER_MEMBERS = (
-    *(Member(f"TRADSYS-W{number}") for number in range(1, 10)),
+    *(Member(f"TRADSYS-W{number}{line}") for number in range(1, 10) for line in ("", "-2", "-3", "-4")),
     *(Member(f"MEMBER-{number}", cancel_on_disconnect=True) for number in range(1, 4)),
 )
 MARKET_DATA_MEMBER = "TRADSYS-MD"

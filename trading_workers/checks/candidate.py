@@ -26,6 +26,7 @@ class WorkerState(NamedTuple):
     rates: RateLimits
     counts: DailyCounts
     lines: LineStates
+    """FIX lines: which take orders, and how they do."""
     balancing: BalancerMemory
     route_timer: RouteTimer
 

@@ -32,6 +32,7 @@ class State(StrEnum):
     MISSING = "missing"
     NOT_SERVING = "not_serving"
     BREAKER_OPEN = "breaker_open"
+    DEGRADED = "degraded"
     BEHIND = "behind"
     UNKNOWN = "unknown"
     SERVING = "serving"
@@ -47,6 +48,7 @@ _TONES = {
     State.MISSING: "bad",
     State.NOT_SERVING: "bad",
     State.BREAKER_OPEN: "warn",
+    State.DEGRADED: "warn",
     State.BEHIND: "warn",
     State.UNKNOWN: "quiet",
     State.SERVING: "good",
@@ -66,6 +68,7 @@ class ServiceHealth:
     """Without the package: ``OrderService``."""
     serving: bool
     reason: str
+    """Why it does not serve, or what it lacks although it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +242,8 @@ class BoardMemory:
         state = State.SERVING
         if late:
             state = State.BEHIND
+        if any(each.reason for each in services):
+            state = State.DEGRADED
         if any(held != BreakerState.CLOSED for held in instance.breakers.values()):
             state = State.BREAKER_OPEN
         if any(not each.serving for each in services):
@@ -272,9 +277,8 @@ def worst(states: Iterable[State]) -> State:
 
 
 def _health(name: str, instance: Instance) -> ServiceHealth:
-    said = instance.health.get(name, "")
-    reason = said.partition(":")[2].strip()
-    return ServiceHealth(name.rpartition(".")[2], said == SERVING, reason)
+    status, _, reason = instance.health.get(name, "").partition(":")
+    return ServiceHealth(name.rpartition(".")[2], status == SERVING, reason.strip())
 
 
 def _documents(instance: Instance, published: Mapping[str, int]) -> tuple[DocumentLag, ...]:

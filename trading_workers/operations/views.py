@@ -25,6 +25,7 @@ from tradsys.mesh.registry.keys import RegistryKeys
 STATE_NAMES = {
     State.SERVING: lambda: _("Serving"),
     State.BEHIND: lambda: _("Configuration behind"),
+    State.DEGRADED: lambda: _("Degraded"),
     State.BREAKER_OPEN: lambda: _("Breaker not closed"),
     State.NOT_SERVING: lambda: _("Not serving"),
     State.GONE: lambda: _("Gone"),

@@ -1,6 +1,9 @@
-"""The worker's FIX lines: one per venue, named ``<exchange>-1``, each with its message store in the journal.
+"""The worker's FIX lines: a pool per exchange (``EGX-1``, ``EGX-2``), each line with its own message store in the journal, breaker
+and gauges.
 
 A line that is logged on may take orders; what venues report goes through the order path into the journal and to the open streams.
+A message belongs to its line for good: while that is down it waits in the journal, and the venue gets it after the next logon.
+Nothing that was given to a line is sent over another one: nobody knows whether the venue has it.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -26,6 +29,8 @@ from trading_workers.order_messages import NEW_ORDER_SINGLE
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.journal_store import JournalStore
 from trading_workers.order_worker.line_breaker import LineBreaker
+from trading_workers.order_worker.line_plan import LinePlan, exchange_of
+from trading_workers.order_worker.line_pool import LinePool
 from trading_workers.order_worker.order_spans import measure_reports
 from trading_workers.order_worker.venue_messages import (
     CL_ORD_ID,
@@ -38,15 +43,16 @@ from trading_workers.order_worker.venue_messages import (
 )
 from trading_workers.order_worker.worker_journal import WorkerJournal
 from trading_workers.orders import FixIntent, OrderReport, VenueCancelReject, VenueReport
-from tradsys.configuration import Address
-from tradsys.mesh.resilience.breakers import Breakers
+from tradsys.mesh.resilience.breakers import INSTANCE, Breakers
+from tradsys.mesh.service import SERVING, Health, HealthStatus
 from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("trading_workers.lines")
 
-HEARTBEAT_SECONDS = 10
+HEARTBEAT_SECONDS = 5
+LOGON_SECONDS = 5
 CHECK_SECONDS = 0.05
-"""Between two looks for orders that the venue has not answered."""
+"""Between two looks for orders that the venue has not answered, and for lines that are silent."""
 NO_LIMIT_MS = 10**12
 """Where breakers are off no answer is too late."""
 
@@ -65,14 +71,15 @@ class PreparedFrames(NamedTuple):
     orders: list[int]
 
 
-def line_name(exchange: str) -> str:
-    """The name by which routing rules know the line to an exchange."""
-    return f"{exchange}-1"
-
-
-def exchange_of(line: str) -> str:
-    """The exchange that a line leads to."""
-    return line.rpartition("-")[0]
+def session_config(plan: LinePlan) -> SessionConfig:
+    """What is agreed with the venue about a line."""
+    return SessionConfig(
+        sender_comp_id=plan.sender_comp_id,
+        target_comp_id=plan.exchange,
+        hosts=tuple((host.host, host.port) for host in plan.hosts),
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+        logon_timeout_seconds=LOGON_SECONDS,
+    )
 
 
 class OrderLines(Application):
@@ -81,8 +88,7 @@ class OrderLines(Application):
     def __init__(
         self,
         *,
-        comp_id: str,
-        venues: Mapping[str, Address],
+        plans: Sequence[LinePlan],
         path: OrderPath,
         journal: WorkerJournal,
         clock: Clock,
@@ -90,11 +96,12 @@ class OrderLines(Application):
         breakers: Breakers,
         steady: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        """The breaker of a line is ``exchange:<CODE>``. `steady` gives nanoseconds of a clock that never steps."""
+        """The breaker of a line is ``exchange:EGX/EGX-1``. `steady` gives nanoseconds of a clock that never steps."""
         self._path = path
         self._journal = journal
         self._clock = clock
         self._on_report = on_report
+        self._steady = steady
         self._inbound: list[_Inbound] = []
         self._names: dict[Session, str] = {}
         self.stores: dict[str, JournalStore] = {}
@@ -103,47 +110,68 @@ class OrderLines(Application):
         self._stopping = False
         self.counts: Counter[str] = Counter()
         """Reports that changed nothing, by why."""
-        for exchange, address in venues.items():
-            name = line_name(exchange)
-            config = SessionConfig(
-                sender_comp_id=comp_id,
-                target_comp_id=exchange,
-                hosts=((address.host, address.port),),
-                heartbeat_seconds=HEARTBEAT_SECONDS,
-            )
-            store = JournalStore(name, journal.append_durably, journal.read_from)
-            self.breakers[name] = guard = self._guard(exchange, name, breakers, steady)
-            initiator = Initiator(
-                config, self, store, clock, may_connect=guard.may_connect, on_attempt_failed=partial(self._attempt_failed, name)
-            )
-            self.stores[name] = store
-            self.initiators[name] = initiator
-            self._names[initiator.session] = name
+        self.pools: dict[str, LinePool] = {}
+        """By exchange."""
+        for exchange in dict.fromkeys(plan.exchange for plan in plans):
+            self.pools[exchange] = LinePool([plan.name for plan in plans if plan.exchange == exchange], self._set_up)
+        for plan in plans:
+            self._open(plan, breakers)
 
-    def _guard(self, exchange: str, line: str, breakers: Breakers, steady: Callable[[], int]) -> LineBreaker:
-        name = f"exchange:{exchange}"
+    def _open(self, plan: LinePlan, breakers: Breakers) -> None:
+        name = plan.name
+        self.breakers[name] = guard = self._guard(plan, breakers)
+        self.stores[name] = store = JournalStore(name, self._journal.append_durably, self._journal.read_from)
+        failed = partial(self._attempt_failed, name)
+        initiator = Initiator(
+            session_config(plan), self, store, self._clock, may_connect=guard.may_connect, on_attempt_failed=failed
+        )
+        self.initiators[name] = initiator
+        self._names[initiator.session] = name
+        METRICS.exchange_connections(plan.exchange, name).set(0)
+
+    def _guard(self, plan: LinePlan, breakers: Breakers) -> LineBreaker:
+        name = f"exchange:{plan.exchange}{INSTANCE}{plan.name}"
         settings = breakers.settings(name)
-
-        def set_up(up: bool) -> None:
-            self._path.set_line(line, up=up)
-            METRICS.pool_usage(name, int(up), 1)
-            log.log(logging.INFO if up else logging.WARNING, "%s takes %s orders", line, "new" if up else "no new")
-
         slow_call_ms = NO_LIMIT_MS if settings is None else settings.slow_call_ms
-        return LineBreaker(breakers.of(name), slow_call_ms=slow_call_ms, steady=steady, set_up=set_up)
+        set_up = partial(self.pools[plan.exchange].ready, plan.name)
+        return LineBreaker(breakers.of(name), slow_call_ms=slow_call_ms, steady=self._steady, set_up=set_up)
+
+    def _set_up(self, line: str, up: bool) -> None:
+        self._path.set_line(line, up=up)
+        exchange = exchange_of(line)
+        pool = self.pools[exchange]
+        METRICS.pool_usage(f"exchange:{exchange}", len(pool.up), len(pool.up) + len(pool.down))
+        log.log(logging.INFO if up else logging.WARNING, "%s takes %s orders", line, "new" if up else "no new")
+
+    def health(self) -> Health:
+        """Not serving: an exchange has no line that takes orders. Serving with a reason: it has, and fewer than it should."""
+        cut_off = [exchange for exchange, pool in self.pools.items() if not pool.up]
+        down = [line for pool in self.pools.values() for line in pool.down]
+        if cut_off:
+            return Health(HealthStatus.NOT_SERVING, f"no line to {', '.join(cut_off)} takes orders; down: {', '.join(down)}")
+        return Health(HealthStatus.SERVING, f"down: {', '.join(down)}; orders go over the other lines") if down else SERVING
 
     async def run(self) -> None:
         """Keep every line connected until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for initiator in self.initiators.values():
                 tasks.create_task(initiator.run())
-            tasks.create_task(self._look_for_unanswered())
+            tasks.create_task(self._look_after_lines())
 
-    async def _look_for_unanswered(self) -> None:
+    async def _look_after_lines(self) -> None:
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             for breaker in self.breakers.values():
                 breaker.check()
+            now = self._steady()
+            for pool in self.pools.values():
+                asked, dead = pool.look(now)
+                for line in asked:
+                    self.initiators[line].session.test_request()
+                for line in dead:
+                    log.warning("%s is given up: other lines of its pool answer and it does not", line)
+                    METRICS.exchange_error(exchange_of(line), "line_silent")
+                    self.initiators[line].give_up("silent, while other lines of the pool are not")
 
     async def stop(self) -> None:
         """Log out in order."""
@@ -177,20 +205,25 @@ class OrderLines(Application):
 
     def transmit(self, prepared: Sequence[PreparedFrames]) -> None:
         """Write the messages to the sockets; a line that went down meanwhile sends them after its next logon."""
+        now = self._steady()
         for line, frames, orders in prepared:
-            self.initiators[line].transmit(frames)
+            if self.initiators[line].transmit(frames):
+                self.pools[exchange_of(line)].sent(line, now)
             self.breakers[line].sent(orders)
+            self._path.state.lines.sent(line, orders, now)
 
     # Application
 
     def on_logon(self, session: Session) -> None:
         line = self._names[session]
+        self.pools[exchange_of(line)].connected(line, self._steady())
         self.breakers[line].logged_on()
         METRICS.exchange_connections(exchange_of(line), line).set(1)
 
     def on_logout(self, session: Session) -> None:
         line = self._names[session]
         self.breakers[line].logged_out(wanted=self._stopping)
+        self.pools[exchange_of(line)].connected(line, self._steady())
         METRICS.exchange_connections(exchange_of(line), line).set(0)
         METRICS.exchange_error(exchange_of(line), "line_down")
         self._flush()
@@ -224,6 +257,8 @@ class OrderLines(Application):
                     self._inbound.append(_Inbound(line, message, report))
 
     def on_read_complete(self, session: Session) -> None:
+        line = self._names[session]
+        self.pools[exchange_of(line)].heard(line, self._steady())
         self._flush()
 
     def _flush(self) -> None:
@@ -253,7 +288,9 @@ class OrderLines(Application):
         if prepared.anomalies:
             METRICS.exchange_error(exchange_of(inbound[0].line), "report_not_applied", len(prepared.anomalies))
         # One batch is what one line has read.
-        self.breakers[inbound[0].line].answered(report.order_id for report in prepared.reports)
+        line, answered = inbound[0].line, [report.order_id for report in prepared.reports]
+        self.breakers[line].answered(answered)
+        self._path.state.lines.answered(line, answered, self._steady())
         for report, place in zip(prepared.reports, _report_places(prepared.records), strict=True):
             self._on_report(report, first + place)
         measure_reports(self._path.state.store, prepared.reports, read=now, written=self._clock.now())

@@ -20,6 +20,7 @@ from trading_workers.order_path import OrderPath
 from trading_workers.order_worker import wire
 from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.line_plan import planned_lines
 from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_lines import OrderLines
 from trading_workers.order_worker.order_service import OrderService
@@ -74,10 +75,10 @@ class Worker:
         folder = configuration.var / name
         self._breakers = Breakers(self._mesh.mesh.circuit_breaker)
         self._path = OrderPath(name, number, time.perf_counter_ns)
+        lines_per_exchange = self._mesh.mesh.connection_pool.lines_per_exchange
         self._journal, lines_of = self._open_journal(folder / "journal", policy)
         self._lines = OrderLines(
-            comp_id=f"TRADSYS-W{number}",
-            venues=configuration.venues,
+            plans=planned_lines(f"TRADSYS-W{number}", configuration.venues, lines_per_exchange, configuration.lines),
             path=self._path,
             journal=self._journal,
             clock=self._clock,
@@ -125,9 +126,19 @@ class Worker:
                 if store is not None:
                     store.recovered(record.sequence, payload)
             count += 1
+        self._refuse_lines_left_out()
         self._journal.append_encoded([self._path.start_epoch()], self._clock.now())
         elapsed = (self._clock.now() - begun) // 1_000_000
         log.info("%d journal records read back in %d ms, state %s", count, elapsed, self._path.state_hash())
+
+    def _refuse_lines_left_out(self) -> None:
+        """Raises CannotStart when orders are open on a line that is not opened: nobody would hear of their fills."""
+        left_out = {order.line for order in self._path.state.store.open_orders()} - self._lines.stores.keys()
+        if left_out:
+            raise CannotStart(
+                f"orders are open on {', '.join(sorted(left_out))}, which this configuration does not open: start with these lines "
+                "(TRADSYS_VENUES, connection_pool.lines_per_exchange) until the orders have ended"
+            )
 
     def _configure(self, document: AnyDocument) -> None:
         if isinstance(document, PlatformDocument):
@@ -148,7 +159,7 @@ class Worker:
         log.info("%d documents from the disk, revisions %s", loaded, self._loader.revisions)
         host = self._mesh.host(
             [self._service, RiskService(self._path, self._clock.now)],
-            resources={"journal": self._journal_health, "lines": self._lines_health},
+            resources={"journal": self._journal_health, "lines": self._lines.health},
             revisions=lambda: self._loader.revisions,
             lag_ms=lambda: self._loader.lag_ms,
             breakers=self._breakers.states,
@@ -192,10 +203,6 @@ class Worker:
 
     def _line_states(self) -> dict[str, str]:
         return {name: "up" if self._path.state.lines.is_up(name) else "down" for name in self._lines.initiators}
-
-    def _lines_health(self) -> Health:
-        down = [name for name in self._lines.initiators if not self._path.state.lines.is_up(name)]
-        return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
 
     async def _drain(self) -> None:
         try:

@@ -181,18 +181,21 @@ class ServiceHost:
     # ---- health
 
     def health(self, name: str) -> Health:
-        """Of one service here: its own, and that of everything it needs."""
+        """Of one service here: its own, and that of everything it needs; degraded where something lacks that it can do without."""
         if self.interceptor.draining:
             return Health(HealthStatus.NOT_SERVING, "the process is stopping")
         service = self.services[name]
         own = service.health()
         if not own.serving:
             return own
+        degraded = []
         for each in service.dependencies():
             found = self.dependency_health(each)
             if each.required and not found.serving:
                 return Health(HealthStatus.NOT_SERVING, f"{each.name}: {found.reason}")
-        return SERVING
+            if found.reason:
+                degraded.append(f"{each.name}: {found.reason}")
+        return Health(HealthStatus.SERVING, "; ".join(degraded)) if degraded else SERVING
 
     def dependency_health(self, dependency: ServiceDependency) -> Health:
         """Of something that a service needs. What nobody knows is not healthy."""

@@ -36,7 +36,10 @@ class HealthStatus(StrEnum):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """Whether a service can do its work, and if not, why: a sentence for the operator."""
+    """Whether a service can do its work, and if not, why: a sentence for the operator.
+
+    Serving with a reason is degraded: it does its work, and the reason says what it lacks.
+    """
 
     status: HealthStatus
     reason: str = ""
@@ -70,7 +73,7 @@ class Capability(msgspec.Struct, frozen=True, kw_only=True):
 class ServiceDependency(msgspec.Struct, frozen=True, kw_only=True):
     """What a service needs: another service (its full name) or a resource (``redis``, ``postgresql``, ``journal``, ``line:EGX-1``).
 
-    A required one that is not healthy makes the service NOT_SERVING; one that is not required only shows.
+    A required one that is not healthy makes the service NOT_SERVING; one that is not required, or is degraded, only shows.
     """
 
     name: str

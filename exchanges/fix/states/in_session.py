@@ -64,9 +64,7 @@ class InSession(State):
         elif session.test_request_open:
             return
         elif silence * 5 >= interval * 6:
-            session.test_request_open = True
-            request_id = session.config.test_request_id.encode() or b"%d" % session.store.next_sender
-            session.send_admin(tags.TEST_REQUEST, [(tags.TEST_REQ_ID, request_id)])
+            session.send_test_request()
         elif now - session.last_sent >= interval:
             session.send_admin(tags.HEARTBEAT)
 

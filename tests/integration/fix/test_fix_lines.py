@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from exchanges.fix.clock import SystemClock
-from exchanges.fix.connection import Acceptor, Initiator
+from exchanges.fix.connection import Acceptor, Initiator, Line
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
@@ -188,3 +189,71 @@ def test_killing_either_side_again_and_again_loses_nothing_and_takes_nothing_twi
     while time.monotonic() < deadline and (not log.exists() or len(log.read_text().split()) < 3000):
         time.sleep(0.1)
     assert log.read_text().split() == [str(number) for number in range(1, 3001)]
+
+
+async def silent_peer(port: int = 0) -> asyncio.Server:
+    """Takes connections and never reads from them."""
+
+    async def ignore(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+
+    return await asyncio.start_server(ignore, "127.0.0.1", port)
+
+
+async def test_a_connection_whose_peer_reads_nothing_is_cut_when_it_is_closed() -> None:
+    server = await silent_peer()
+    line = Line(None)
+    loop = asyncio.get_running_loop()
+    await loop.create_connection(lambda: line, "127.0.0.1", server.sockets[0].getsockname()[1])
+    line.write(b"x" * 50_000_000)
+    line.close()
+    async with asyncio.timeout(3):
+        await line.closed
+    server.close()
+
+
+async def test_a_line_that_is_given_up_connects_again_at_once_with_what_it_has_not_delivered(venue: Acceptor) -> None:
+    initiator, application = member("MEMBER-1", venue.port)
+    task = asyncio.create_task(initiator.run())
+    await until(lambda: initiator.logged_on)
+    began = asyncio.get_running_loop().time()
+    initiator.give_up("it says nothing")
+    assert not initiator.logged_on
+    number = initiator.send("d", [(320, b"1"), (322, b"1"), (323, b"6")])
+    there = next(session for session in venue.sessions if session.config.target_comp_id == "MEMBER-1")
+    await until(lambda: there.store.next_target > number)
+    assert application.events == ["logon", "logout", "logon"]
+    assert asyncio.get_running_loop().time() - began < 2
+    await initiator.stop()
+    await task
+
+
+async def test_a_line_comes_back_within_tens_of_milliseconds_and_waits_longer_for_a_host_that_stays_away() -> None:
+    acceptor = Acceptor("127.0.0.1", 0, [session_of("MEMBER-1")])
+    await acceptor.start()
+    port = acceptor.port
+    config = SessionConfig(sender_comp_id="MEMBER-1", target_comp_id="EGX", hosts=(("127.0.0.1", port),))
+    failures: list[float] = []
+    loop = asyncio.get_running_loop()
+    initiator = Initiator(config, EchoApplication(), MemoryStore(), on_attempt_failed=lambda: failures.append(loop.time()))
+    task = asyncio.create_task(initiator.run())
+    await until(lambda: initiator.logged_on)
+    await asyncio.sleep(1.05)  # longer than what counts as a failure
+    began = loop.time()
+    initiator.give_up("cut")
+    await until(lambda: initiator.logged_on)
+    assert loop.time() - began < 0.5
+    await asyncio.sleep(1.05)
+    await acceptor.stop()
+    await until(lambda: len(failures) >= 6)
+    pauses = [b - a for a, b in pairwise(failures)]
+    assert all(pause <= longest + 0.2 for pause, longest in zip(pauses, config.reconnect_seconds[1:], strict=False))
+    assert pauses[3] > config.reconnect_seconds[4] / 2 - 0.01, "at most half of a pause is taken off"
+    await initiator.stop()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def session_of(name: str) -> Session:
+    config = SessionConfig(sender_comp_id="EGX", target_comp_id=name, role="acceptor")
+    return Session(config, EchoApplication(), MemoryStore(), SystemClock())

@@ -124,6 +124,23 @@ def test_the_operator_sees_every_figure_of_an_instance(operator_client: Client, 
         assert ("Open: calls are refused" if language == "en" else "مفتوح: تُرفض الطلبات") in page
 
 
+@pytest.mark.parametrize(("language", "word"), [("en", "Degraded"), ("ar", "تعمل بقدرة أقل")])
+def test_the_operator_sees_that_a_line_of_two_is_down(
+    operator_client: Client, registry: SeededRegistry, language: str, word: str
+) -> None:
+    registry.add(
+        "worker-1",
+        services=(ORDERS,),
+        health={ORDERS: "SERVING: lines: down: EGX-2; orders go over the other lines"},
+        breakers={"exchange:EGX/EGX-1": "closed", "exchange:EGX/EGX-2": "closed"},
+    )
+    page = text(operator_client, PAGE, language)
+    assert state_of(page, "worker-1") == "degraded"
+    assert f"<strong>{word}</strong>" in page
+    assert "lines: down: EGX-2; orders go over the other lines" in page
+    assert page.count("data-breaker=") == 2
+
+
 def test_an_instance_that_vanished_is_told_as_gone(operator_client: Client, registry: SeededRegistry) -> None:
     registry.add("worker-1")
     registry.add("web")

@@ -16,7 +16,8 @@ from tests.mesh_documents import mesh_config
 from trading_workers.orders import OrderState
 from tradsys.mesh.resilience.breakers import Breakers
 
-EGX = "exchange:EGX"
+EXCHANGE = "exchange:EGX"
+EGX = f"{EXCHANGE}/EGX-1"
 OWN = {"failures": 2, "window_ms": 10_000, "open_ms": 500, "slow_call_ms": 150}
 
 
@@ -34,7 +35,7 @@ def an_acceptor(venue: Venue, port: int = 0) -> Acceptor:
 
 
 def breakers() -> Breakers:
-    return Breakers(mesh_config(circuit_breaker={"overrides": {EGX: OWN}}).circuit_breaker)
+    return Breakers(mesh_config(circuit_breaker={"overrides": {EXCHANGE: OWN}}).circuit_breaker)
 
 
 async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answers_again(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from trading_workers.journal.writer import JournalWriter
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.event_queues import OpenStreams
 from trading_workers.order_worker.group_commit import GroupCommit
+from trading_workers.order_worker.line_plan import LinePlan, planned_lines
 from trading_workers.order_worker.missed_reports import MissedReports
 from trading_workers.order_worker.order_lines import OrderLines
 from trading_workers.order_worker.order_stream import BATCH_SPAN, END_OF_STREAM, OrderStreamCall
@@ -66,7 +67,7 @@ class Venue(Application):
 class Desk:
     """A worker's inside without its doors."""
 
-    def __init__(self, folder: Path, port: int, breakers: Breakers | None = None) -> None:
+    def __init__(self, folder: Path, port: int, breakers: Breakers | None = None, *, plans: list[LinePlan] | None = None) -> None:
         clock, now = SystemClock(), time.time_ns()
         self.path = OrderPath("worker-1", 1, time.perf_counter_ns)
         document = platform(now)
@@ -79,8 +80,7 @@ class Desk:
         journal = WorkerJournal(JournalWriter(folder / "journal", recover(folder / "journal")), clock.now)
         self.reports: list[OrderReport] = []
         self.lines = OrderLines(
-            comp_id="TRADSYS-W1",
-            venues={"EGX": Address("127.0.0.1", port)},
+            plans=plans or planned_lines("TRADSYS-W1", {"EGX": Address("127.0.0.1", port)}, 1, {}),
             path=self.path,
             journal=journal,
             clock=clock,
@@ -217,6 +217,33 @@ async def test_routing_decisions_show_by_rule_and_outcome_with_their_time(desk: 
     await until(lambda: not desk.path.state.lines.is_up("EGX-1"))
     await desk.place(order("o6"), order("o7"))
     assert [now - was for now, was in zip(seen(), before, strict=True)] == [2, 1, 1, 2, 2]
+
+
+async def test_a_pool_with_a_line_down_is_degraded_and_one_without_any_does_not_serve(venue: Acceptor, tmp_path: Path) -> None:
+    # The venue knows the first line only.
+    desk = Desk(tmp_path, 0, plans=planned_lines("TRADSYS-W1", {"EGX": Address("127.0.0.1", venue.port)}, 2, {}))
+    health = desk.lines.health()
+    assert (health.serving, health.reason) == (False, "no line to EGX takes orders; down: EGX-1, EGX-2")
+    await desk.start()
+    health = desk.lines.health()
+    assert (health.serving, health.reason) == (True, "down: EGX-2; orders go over the other lines")
+    assert figure("connection_pool_usage", pool="exchange:EGX") == 0.5
+    assert figure("exchange_connections", exchange="EGX", line="EGX-2") == 0
+    await venue.stop()
+    await until(lambda: not desk.lines.health().serving)
+    await desk.stop()
+
+
+async def test_a_line_with_several_hosts_goes_to_the_next_one(venue: Acceptor, tmp_path: Path) -> None:
+    hosts = {"EGX-1": (Address("127.0.0.1", 1), Address("127.0.0.1", venue.port))}
+    desk = Desk(tmp_path, 0, plans=planned_lines("TRADSYS-W1", {"EGX": Address("127.0.0.1", 1)}, 1, hosts))
+    await desk.start()
+    [answer] = await desk.place(order("o1"))
+    assert answer.refusal is None
+    await until(lambda: len(desk.reports) == 1)
+    assert desk.path.state.lines.in_flight("EGX-1") == 0
+    assert 0 < desk.path.state.lines.recent_latency_ns("EGX-1") < 5_000_000_000
+    await desk.stop()
 
 
 async def test_a_traced_order_leaves_its_spans_and_others_leave_none(desk: Desk, tmp_path: Path) -> None:

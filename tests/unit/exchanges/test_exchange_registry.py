@@ -69,6 +69,14 @@ def test_a_duplicate_code_or_mic_is_refused_by_name() -> None:
         plugins.register(replace(plugin, id="EGX2"))
 
 
+@pytest.mark.parametrize("lines", [(), ("EGX-2",), ("EGX-1", "EGX-3"), ("ADX-1",), ("EGX",)])
+def test_lines_that_are_not_numbered_under_the_exchange_are_refused(lines: tuple[str, ...]) -> None:
+    plugins = PluginRegistry()
+    with pytest.raises(PluginError, match="exchange plugin EGX: its lines are EGX-1, EGX-2 and so on"):
+        plugins.register(replace(registry().get("EGX"), lines=lines))
+    assert "EGX" not in plugins
+
+
 @pytest.mark.parametrize("version", [(PLUGIN_API_VERSION[0] + 1, 0), (PLUGIN_API_VERSION[0], PLUGIN_API_VERSION[1] + 1)])
 def test_a_plugin_for_another_api_version_is_refused_by_name(version: tuple[int, int]) -> None:
     with pytest.raises(PluginError, match="exchange plugin EGX is written for plugin API"):

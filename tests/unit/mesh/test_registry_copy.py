@@ -114,6 +114,20 @@ def test_the_configurations_addresses_count_until_redis_was_read_and_no_longer()
     assert registry.instances == (), "a registry that answers is believed from its first answer on"
 
 
+@pytest.mark.parametrize(
+    ("said", "serves"),
+    [
+        ("SERVING", True),
+        ("SERVING: lines: down: EGX-2", True),
+        ("NOT_SERVING: journal: full", False),
+        ("SERVING2", False),
+        ("", False),
+    ],
+)
+def test_calls_go_to_a_service_that_is_degraded_and_to_none_that_does_not_serve(said: str, serves: bool) -> None:
+    assert an_instance("worker-1", health={SERVICE: said}).serves(SERVICE) is serves
+
+
 def test_readers_in_other_threads_always_see_a_whole_copy() -> None:
     registry, stop, seen = Registry(), threading.Event(), set()
     one, two = [an_instance("a")], [an_instance("a"), an_instance("b"), an_instance("c")]

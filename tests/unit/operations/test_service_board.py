@@ -49,6 +49,8 @@ def test_a_process_that_should_be_there_and_is_not_is_shown_as_not_registered() 
     [
         ({"services": (ORDERS,), "health": {ORDERS: SERVING}}, State.SERVING),
         ({"services": (ORDERS,), "health": {ORDERS: "NOT_SERVING: line EGX-1 is down"}}, State.NOT_SERVING),
+        ({"services": (ORDERS,), "health": {ORDERS: "SERVING: lines: down: EGX-2"}}, State.DEGRADED),
+        ({"services": (ORDERS,), "health": {ORDERS: "SERVING: lines: down"}, "breakers": {"b": "open"}}, State.BREAKER_OPEN),
         ({"services": (ORDERS,), "health": {}}, State.NOT_SERVING),
         ({"breakers": {"exchange:EGX": "open"}}, State.BREAKER_OPEN),
         ({"breakers": {"exchange:EGX": "half_open"}}, State.BREAKER_OPEN),
@@ -72,6 +74,12 @@ def test_the_reason_of_a_service_that_does_not_serve_is_told() -> None:
         False,
         "line EGX-1: refused",
     )
+
+
+def test_what_a_service_lacks_that_serves_is_told() -> None:
+    line = board(instance(services=(ORDERS,), health={ORDERS: "SERVING: lines: down: EGX-2"})).lines[0]
+    assert (line.services[0].serving, line.services[0].reason) == (True, "lines: down: EGX-2")
+    assert line.state.tone == "warn"
 
 
 def test_an_instance_that_vanished_is_shown_as_gone_for_a_while_and_then_as_missing_if_it_is_expected() -> None:

@@ -358,10 +358,11 @@ def test_an_order_that_would_meet_an_own_opposite_order_is_refused() -> None:
     assert journal.place(order("b4", account="ACC-2", price=101 * MICROS)).answers[0].refusal is None
 
 
-def test_orders_take_the_first_line_that_is_up() -> None:
+def test_orders_take_the_lines_that_are_up() -> None:
     path = new_path()
     path.set_line("EGX-2", up=True)
-    assert MemoryJournal(path).place(order("o1")).intents[0].line == "EGX"
+    journal = MemoryJournal(path)
+    assert {journal.place(order(f"a{number}")).intents[0].line for number in range(20)} == {"EGX", "EGX-2"}
     path.set_line("EGX", up=False)
     assert MemoryJournal(path).place(order("o2")).intents[0].line == "EGX-2"
     path.set_line("EGX-2", up=False)

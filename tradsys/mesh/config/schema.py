@@ -119,8 +119,8 @@ class PoolConfig(Section, frozen=True):
     """How often a connection is asked for its health."""
     idle_ms: Annotated[int, Meta(ge=1_000, le=86_400_000)]
     """A channel without a call for so long is closed."""
-    lines_per_exchange: Annotated[int, Meta(ge=1, le=1)]
-    """FIX sessions to one exchange: one. A second one is not built yet, and a number that has no effect would be believed."""
+    lines_per_exchange: Annotated[int, Meta(ge=1, le=4)]
+    """FIX lines that each order worker opens to an exchange: a pool, of which any one may be lost without orders being refused."""
 
 
 class BreakerSettings(Section, frozen=True):

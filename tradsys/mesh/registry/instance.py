@@ -36,7 +36,7 @@ class Instance(Struct, frozen=True, kw_only=True):
     metrics_address: MeshAddress = ""
     version: Text = ""
     health: dict[str, Text] = msgspec.field(default_factory=dict)
-    """Service → ``SERVING`` or ``NOT_SERVING: reason``."""
+    """Service → ``SERVING``, ``SERVING: reason`` for one that is degraded, or ``NOT_SERVING: reason``."""
     started_at: int = 0
     renewed_at: int = 0
     lease_ms: Count = 0
@@ -55,7 +55,8 @@ class Instance(Struct, frozen=True, kw_only=True):
 
     def serves(self, service: str) -> bool:
         """Whether calls of `service` may go there, as far as it says itself."""
-        return self.health.get(service) == SERVING and service in self.services and bool(self.mesh_address)
+        status, _, _ = self.health.get(service, "").partition(":")
+        return status == SERVING and service in self.services and bool(self.mesh_address)
 
 
 def instance_name(process: str, pid: int, started_at: int) -> str:
