@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exchanges.routing.balancers import LinePool
 from tests.order_path_setup import (
     DAY,
     MICROS,
@@ -359,11 +360,13 @@ def test_an_order_that_would_meet_an_own_opposite_order_is_refused() -> None:
 
 
 def test_orders_take_the_lines_that_are_up() -> None:
-    path = new_path()
+    pool = LinePool(name="EGX", exchange="EGX", lines=("EGX-1", "EGX-2"))
+    path = new_path(platform(routes=(), pools=(pool,)))
+    path.set_line("EGX-1", up=True)
     path.set_line("EGX-2", up=True)
     journal = MemoryJournal(path)
-    assert {journal.place(order(f"a{number}")).intents[0].line for number in range(20)} == {"EGX", "EGX-2"}
-    path.set_line("EGX", up=False)
+    assert [journal.place(order(f"a{number}")).intents[0].line for number in range(4)] == ["EGX-1", "EGX-2", "EGX-1", "EGX-2"]
+    path.set_line("EGX-1", up=False)
     assert MemoryJournal(path).place(order("o2")).intents[0].line == "EGX-2"
     path.set_line("EGX-2", up=False)
     refusal = MemoryJournal(path).place(order("o3")).answers[0].refusal
