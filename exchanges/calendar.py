@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from exchanges.api import PHASE_RULES, OrderType, Phase, TimeInForce
+from exchanges.api import Phase
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on, rules_on
 
 DEMO_TABLE = "demo"
@@ -146,11 +146,6 @@ def phase_at(intervals: Sequence[PhaseInterval], now_ns: int) -> Phase:
     """Return the phase at ``now_ns``; ``Phase.CLOSED`` outside all intervals."""
     interval = interval_at(intervals, now_ns)
     return Phase.CLOSED if interval is None else interval.phase
-
-
-def phase_allows(phase: Phase, order_type: OrderType, time_in_force: TimeInForce) -> bool:
-    """Tell whether an order of this type and time in force may be entered in ``phase``."""
-    return PHASE_RULES[phase].allows(order_type, time_in_force)
 
 
 def validate_session(rule: DatedRule) -> None:

@@ -10,13 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from exchanges.api import AssetType, ExchangePlugin, Trust
+from exchanges.api import AssetType, ExchangePlugin, Phase, PhaseRule, Trust
 from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on, validate_session
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_from_document, rule_on, validate_rules
 from exchanges.isin import is_valid_isin
+from exchanges.order_types import order_types_on, taken_by
 from exchanges.prices import PriceError, PriceLimit, TickBand, band_limits, is_on_tick, text_to_price, validate_ticks
 from exchanges.registry import registry
 
@@ -106,7 +108,7 @@ class VenueInstrument:
         return f"{self.exchange}:{self.symbol}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class VenueReference:
     """An exchange on a day: who it is, what it lists, and its calendar."""
 
@@ -119,6 +121,11 @@ class VenueReference:
     instruments: Mapping[str, VenueInstrument]
     """By symbol: the instruments that have a tick table and a reference price on ``day``."""
     rules: tuple[DatedRule, ...]
+
+    @cached_property
+    def phase_rules(self) -> Mapping[Phase, PhaseRule]:
+        """What each session phase takes on ``day``; see ``exchanges.order_types``."""
+        return order_types_on(self.rules, self.day)
 
     def intervals(self, from_day: date, days: int) -> tuple[PhaseInterval, ...]:
         """Return the phase intervals of ``days`` days; see ``exchanges.calendar``."""
@@ -251,6 +258,8 @@ def validate_value(rule: DatedRule) -> None:
             validate_session(rule)
         elif rule.kind is RuleKind.TICK:
             ticks_of(rule)
+        elif rule.kind is RuleKind.ORDER_TYPES:
+            taken_by(rule)
         elif rule.kind is RuleKind.PRICE_LIMIT:
             band_limits(1_000_000_000, price_limit_of(rule), (TickBand(0, 1),))
         elif rule.kind is RuleKind.WEEKDAYS:

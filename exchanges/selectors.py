@@ -17,12 +17,21 @@ from exchanges.api import Trust
 from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on
 from exchanges.models import DataSet, Exchange, ExchangeSwitch, Instrument, MarketReference, RoutingRule, RuleRow
+from exchanges.order_types import order_types_on
 from exchanges.prices import TickBand, band_limits
 from exchanges.reference import price_limit_of, ticks_of
 from exchanges.signatures import is_signed_by
 
 HORIZON_DAYS = 14
 """Days of calendar that a platform document carries, counted from the day before."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseOrders:
+    """What a session phase takes: pairs of order type and time in force, by name."""
+
+    phase: str
+    takes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +42,7 @@ class ExchangeEntry:
     time_zone: str
     intervals: tuple[PhaseInterval, ...]
     investor_id_name: str
+    order_types: tuple[PhaseOrders, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +116,11 @@ def platform_entries(now: int) -> PlatformEntries:
                 time_zone=zone.key,
                 intervals=compile_intervals(exchange_rules, day - timedelta(days=1), HORIZON_DAYS),
                 investor_id_name=_value(exchange, exchange_rules, day, RuleKind.INVESTOR_ID, "name"),
+                order_types=tuple(
+                    PhaseOrders(phase.value, tuple(sorted((kind.value, time.value) for kind, time in rule.enters)))
+                    for phase, rule in order_types_on(exchange_rules, day).items()
+                    if rule.enters
+                ),
             )
         )
     routes, default_line = _routes()

@@ -113,7 +113,7 @@ def test_the_demo_set_is_visibly_labelled() -> None:
     market = load_demo_market()
     assert market.label.startswith("DEMO")
     assert {rule.trust for _exchange, rule in market.rules} == {Trust.DEMO}
-    assert {rule.label for _exchange, rule in market.rules} == {"DEMO: always open"}
+    assert {rule.label for _exchange, rule in market.rules} == {"DEMO: always open", "DEMO: every order type"}
 
 
 @pytest.mark.parametrize(
