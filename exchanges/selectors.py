@@ -11,15 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
-from exchanges.api import Trust
+from exchanges import settlement
+from exchanges.api import AssetType, Trust
 from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on
 from exchanges.models import DataSet, Exchange, ExchangeSwitch, Instrument, MarketReference, RoutingRule, RuleRow
 from exchanges.order_types import order_types_on
 from exchanges.prices import TickBand, band_limits
 from exchanges.reference import price_limit_of, ticks_of
+from exchanges.settlement import ForeignLimit, SettlementTerms
 from exchanges.signatures import is_signed_by
 
 HORIZON_DAYS = 14
@@ -171,6 +173,21 @@ def acting_rules(exchange: Exchange) -> list[DatedRule]:
 def acting_rules_by_exchange() -> dict[int, list[DatedRule]]:
     """The rows that act of every exchange, by its primary key; see `acting_rules`."""
     return _acting_rules(signed_data_set_ids())
+
+
+def rules_for_display(exchange: Exchange) -> QuerySet[RuleRow]:
+    """Every rule of an exchange, acting or not, by kind and day; no further statement per row."""
+    return exchange.rules.select_related("data_set").order_by("kind", "scope", F("valid_from").asc(nulls_first=True), "pk")
+
+
+def settlement_of(instrument: Instrument, day: date) -> SettlementTerms:
+    """How a trade of ``day`` in an instrument settles, and what its board allows. Raises ``NoSettlementDate``."""
+    return settlement.settlement_of(acting_rules(instrument.exchange), instrument.symbol, AssetType(instrument.asset_type), day)
+
+
+def foreign_limit_of(instrument: Instrument, day: date) -> ForeignLimit:
+    """How much of an instrument foreigners may hold on ``day``, as far as its own row says so."""
+    return settlement.foreign_limit(acting_rules(instrument.exchange), instrument.symbol, day)
 
 
 def instruments_for_display() -> QuerySet[Instrument]:

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from exchanges.api import Phase
 from exchanges.calendar import LocalPhase, plan_day, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleKind, rules_on
+from exchanges.settlement import settlement_rule
 from trading_workers.grpc_services.reference_facts import CurrentFacts, ExchangeFacts
-from trading_workers.grpc_services.settlement_dates import settlement_rule
 from trading_workers.snapshot.documents import ExchangeEntry, PhaseInterval, PlatformDocument
 from trading_workers.snapshot.held_documents import HeldDocuments
 from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid

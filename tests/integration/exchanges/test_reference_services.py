@@ -177,7 +177,7 @@ def test_a_row_of_a_signed_set_can_be_switched_off_and_not_rewritten(operator: K
 
     document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
     import_data_set(actor="tester", document=document, signature=sign_data_set(document, operator.key), signer=operator.signer)
-    row = RuleRow.objects.get(exchange__code="EGX", trust="demo")
+    row = RuleRow.objects.get(exchange__code="EGX", trust="demo", kind="session")
     row.label = "market hours"
     with pytest.raises(ValidationError, match="switched on and off"):
         save_rule(actor="tester", rule=row)

@@ -113,7 +113,11 @@ def test_the_demo_set_is_visibly_labelled() -> None:
     market = load_demo_market()
     assert market.label.startswith("DEMO")
     assert {rule.trust for _exchange, rule in market.rules} == {Trust.DEMO}
-    assert {rule.label for _exchange, rule in market.rules} == {"DEMO: always open", "DEMO: every order type"}
+    assert {rule.label for _exchange, rule in market.rules} == {
+        "DEMO: always open",
+        "DEMO: every order type",
+        "DEMO: members of the board",
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,10 @@ def test_the_demo_set_is_visibly_labelled() -> None:
         (lambda doc: doc["rows"][0].pop("trust"), "EGX time zone: the field trust is missing"),
         (lambda doc: doc["rows"][0].update(trust="sure"), "EGX time zone: 'sure' is not a valid Trust"),
         (lambda doc: doc["rows"][0].update(value={"zone": "Africa/Atlantis"}), "no known time zone"),
-        (lambda doc: doc["rows"][1].update(value={"days": [0]}), "ISO weekday numbers"),
+        (
+            lambda doc: doc["rows"][1].update(value={"days": [0]}),
+            "EGX trading week Sunday to Thursday: Expected `int` >= 1 - at `$.days[0]`",
+        ),
         (lambda doc: doc["rows"][0].update(trust="unverified"), "an unverified row cannot be active"),
         (lambda doc: doc["rows"][0].update(sources=["Z9"]), "sources without an entry: Z9"),
         (lambda doc: doc["rows"].append(doc["rows"][0]), "'EGX time zone' and 'EGX time zone' both hold on every day"),
