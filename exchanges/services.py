@@ -208,7 +208,7 @@ def check_rules(exchange: Exchange, *, with_rule: RuleRow | None = None) -> None
 
     ``with_rule``: check as if this unsaved row were stored.
     """
-    rows = list(exchange.rules.exclude(pk=with_rule.pk if with_rule else None))
+    rows = list(exchange.rules.exclude(pk=with_rule.pk if with_rule else None).order_by("pk"))
     rules = [dated_rule(row) for row in (*rows, with_rule) if row is not None]
     validate_rules(rules)
     for rule in rules:

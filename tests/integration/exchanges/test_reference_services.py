@@ -255,13 +255,23 @@ def test_the_calendar_command_prints_each_day_with_its_reason() -> None:
     out = StringIO()
     call_command("exchange_calendar", "EGX", "2026-03", stdout=out)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 31
-    assert lines[0].startswith("2026-03-01 Sun  EGX Ramadan hours: PRE_OPEN 09:30-10:00, CONTINUOUS 10:00-13:15")
-    assert lines[5] == "2026-03-06 Fri  weekend"
-    assert "[not active, unverified: EGX closed: closed by practice]" in lines[18]
+    assert sum(line.startswith("2026-03-") for line in lines) == 31
+    assert lines[0] == (
+        "2026-03-01 Sun  open    EGX Ramadan hours [V: E2, E3, E4]: PRE_OPEN 09:30-10:00, CONTINUOUS 10:00-13:15, "
+        "CLOSING_AUCTION 13:15-13:25, TRADE_AT_LAST 13:25-13:30  (Ramadan 2026 [1: C1])"
+    )
+    assert lines[5] == "2026-03-06 Fri  closed  weekend, EGX trading week Sunday to Thursday [V: E1]"
+    place = next(number for number, line in enumerate(lines) if line.startswith("2026-03-19"))
+    assert lines[place + 1].strip() == "? conditional, not confirmed [unverified: H9, H10]: EGX closed: Eid al-Fitr"
+    normal = next(line for line in lines if line.startswith("2026-03-25"))
+    assert "CONTINUOUS 10:00-14:15, CLOSING_AUCTION 14:15-14:25 [1: E6], TRADE_AT_LAST 14:25-14:30" in normal
+    assert "times: Africa/Cairo" in lines
+    assert "source E2: mondovisione.com EGX Ramadan hours (2024-03-07)" in lines
     out = StringIO()
     call_command("exchange_calendar", "ADX", "2026-03", stdout=out)
-    assert out.getvalue().splitlines()[1] == "2026-03-02 Mon  ADX closed: emergency closure ordered by the regulator"
+    assert out.getvalue().splitlines()[1] == (
+        "2026-03-02 Mon  closed  ADX closed: emergency closure ordered by the regulator [V: H13]"
+    )
 
 
 @pytest.mark.parametrize(("arguments", "message"), [(("DFM", "2026-03"), "known: ADX, EGX"), (("EGX", "March"), "YYYY-MM")])
