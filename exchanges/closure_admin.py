@@ -27,9 +27,7 @@ class CloseNowForm(forms.Form):
 class ClosureFileForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("file"),
-        help_text=gettext_lazy(
-            "CSV or JSON in UTF-8: from, to, reason, trust, source, conditional. With one wrong row, nothing is taken."
-        ),
+        help_text=gettext_lazy("CSV or JSON: from, to, reason, trust, source, conditional. With one wrong row, nothing is taken."),
     )
 
 

@@ -173,9 +173,10 @@ def _day(value: object, name: str, wrong: list[str]) -> date | None:
     if not value:
         return None
     try:
-        if not isinstance(value, str) or len(value) != len("YYYY-MM-DD"):
+        day = date.fromisoformat(value) if isinstance(value, str) else None
+        if day is None or str(day) != value:  # other ISO forms, such as a week's day, are somebody's mistake here
             raise ValueError
-        return date.fromisoformat(value)
+        return day
     except ValueError:
         wrong.append(f"{name}: {str(value)[:40]!r} is no day; a day is YYYY-MM-DD")
         return None

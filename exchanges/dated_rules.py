@@ -172,4 +172,6 @@ def rule_from_document(document: Mapping[str, Any]) -> DatedRule:
         raise RuleError(f"{label}: value is an object and active is true or false")
     if rule.active and rule.trust is Trust.UNVERIFIED:
         raise RuleError(f"{label}: an unverified row cannot be active in a data file")
+    if rule.active and waits_for_confirmation(rule):
+        raise RuleError(f"{label}: a conditional closure cannot be active in a data file before it is confirmed")
     return rule
