@@ -189,7 +189,7 @@ def load_rule_file(path: Path) -> RuleFile:
         keys = Counter((rule.kind, rule.scope, rule.valid_from) for rule in rules)
         for (kind, scope, first), count in keys.items():
             if count > 1:
-                raise RuleError(f"{kind} {scope} from {first or 'ever'}: {count} rows; a row is known by these three")
+                raise RuleError(f"{kind} {scope!r} from {first or 'ever'}: {count} rows; a row is known by these three")
         for rule in rules:
             if rule.trust is Trust.DEMO:
                 raise RuleError(f"{rule.label}: demo rows belong in a signed data set")

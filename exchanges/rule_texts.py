@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,6 +26,8 @@ def told(rule: DatedRule) -> Iterator[tuple[str, str]]:
     elif rule.kind is RuleKind.PRICE_LIMIT:
         yield "up", percent(value["up_bp"])
         yield "down", percent(value["down_bp"])
+    elif rule.kind is RuleKind.WEEKDAYS:
+        yield "days", ", ".join(day_name[day - 1] for day in value["days"])
     else:
         yield from _lines(value)
 

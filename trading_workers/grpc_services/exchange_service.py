@@ -152,7 +152,7 @@ def _calendar_day(facts: ExchangeFacts, day: date) -> pb.CalendarDay:
     return pb.CalendarDay(
         date=day.isoformat(),
         phases=[_local_phase(facts.rules, day, each) for each in plan.phases],
-        reason=plan.reason,
+        reason="; ".join(dict.fromkeys((plan.reason, *(stop.label for stop in plan.stops)))),
         unverified=[each.label for each in facts.unverified_closures if each.holds_on(day)],
     )
 

@@ -21,6 +21,7 @@ from exchanges.services import (
     save_instrument,
     save_route,
     save_rule,
+    save_signer,
     set_exchange_switch,
     sign_data_set,
 )
@@ -82,6 +83,52 @@ def test_a_row_that_an_operator_edited_survives_the_next_load() -> None:
     other.refresh_from_db()
     assert not comi.tradable
     assert other.name_ar == "مجموعة طلعت مصطفى القابضة"
+
+
+def test_a_row_that_its_file_no_longer_has_goes_unless_an_operator_edited_it() -> None:
+    egx = Exchange.objects.get(code="EGX")
+    old = {"exchange": egx, "kind": "order_types", "value": {"limit": ["DAY"]}, "label": "old form", "trust": "1", "active": True}
+    RuleRow.objects.create(**old, file_key="EGX/order_types//")
+    kept = RuleRow.objects.create(
+        exchange=egx, kind="lot", scope="old", value={"shares": 5}, label="edited", trust="1", edited=True, file_key="EGX/lot/old/"
+    )
+    counts = load_reference_data(actor="tester")
+    assert counts.rules == 1
+    assert not RuleRow.objects.filter(label="old form").exists()
+    assert RuleRow.objects.filter(pk=kept.pk).exists()
+
+
+def test_the_platform_document_says_what_each_phase_takes_by_the_rows_that_act(operator: KeyHolder) -> None:
+    from exchanges.reference import DEMO_MARKET_PATH
+
+    def taken(code: str, phase: str) -> set[tuple[str, str]]:
+        (entry,) = [each for each in platform_entries(time.time_ns()).exchanges if each.code == code]
+        return next((set(each.takes) for each in entry.order_types if each.phase == phase), set())
+
+    assert taken("EGX", "CONTINUOUS") == {("LIMIT", "DAY"), ("MARKET", "DAY")}
+    assert taken("ADX", "CLOSING_AUCTION") == {("LIMIT", "DAY")}
+    assert taken("EGX", "CLOSED") == set()
+    row = RuleRow.objects.get(exchange__code="EGX", kind="order_types", scope="market")
+    row.active = False
+    save_rule(actor="tester", rule=row)
+    assert taken("EGX", "CONTINUOUS") == {("LIMIT", "DAY")}
+    document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
+    import_data_set(actor="tester", document=document, signature=sign_data_set(document, operator.key), signer=operator.signer)
+    assert ("MARKET", "IMMEDIATE_OR_CANCEL") in taken("EGX", "CONTINUOUS")
+    operator.signer.active = False  # type: ignore[attr-defined]
+    save_signer(actor="tester", signer=operator.signer)  # type: ignore[arg-type]
+    assert taken("EGX", "CONTINUOUS") == {("LIMIT", "DAY")}, "a demonstration counts while it is signed"
+
+
+def test_the_number_that_an_account_needs_is_a_dated_rule() -> None:
+    def needed() -> dict[str, str]:
+        return {each.code: each.investor_id_name for each in platform_entries(time.time_ns()).exchanges}
+
+    assert needed() == {"EGX": "Unified Code", "ADX": "NIN"}
+    row = RuleRow.objects.get(exchange__code="ADX", kind="investor_id")
+    row.value = {**row.value, "name": "Investor Number"}
+    save_rule(actor="tester", rule=row)
+    assert needed()["ADX"] == "Investor Number"
 
 
 def test_a_change_is_audited_with_what_was_before_and_after() -> None:

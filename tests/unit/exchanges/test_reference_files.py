@@ -136,6 +136,10 @@ def test_the_demo_set_is_visibly_labelled() -> None:
         (lambda doc: doc["rows"].append(doc["rows"][0]), "'EGX time zone' and 'EGX time zone' both hold on every day"),
         (lambda doc: doc["rows"][0].update(valid_from="2026-02-30"), "EGX time zone: "),
         (lambda doc: doc.pop("sources"), "the field sources is missing"),
+        (
+            lambda doc: doc["rows"].append({**doc["rows"][0], "active": False, "label": "twin"}),
+            "time_zone '' from ever: 2 rows; a row is known by these three",
+        ),
     ],
 )
 def test_a_bad_rule_file_is_refused_by_file_and_row(tmp_path: Path, change: Any, message: str) -> None:
