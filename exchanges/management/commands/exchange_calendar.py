@@ -10,12 +10,14 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from exchanges.calendar import DEMO_TABLE, LocalPhase, plan_day, time_zone_on
+from exchanges.api import Trust
+from exchanges.calendar import DEMO_TABLE, DayPlan, LocalPhase, plan_day, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleKind, waits_for_confirmation
 from exchanges.management.exchange_argument import exchange_of, mark
 from exchanges.selectors import acting_rules, dated_rule
 from tenants.kernel.entry_points import platform_scope
 
+INDENT = " " * 16
 TRUST_MEANING = (
     "V: stated by the exchange or its regulator, or by two sources that agree; 1: one source; "
     "unverified: kept, and acting only when an operator says so; demo: invented, from a labelled data set"
@@ -55,26 +57,32 @@ class Command(BaseCommand):
 
 def _day(rules: Sequence[DatedRule], day: date, waiting: Sequence[DatedRule], today: date, used: dict[str, None]) -> Iterator[str]:
     plan = plan_day(rules, day)
-    decisive = {rule.label: rule for rule in reversed(plan.rules)}
     used.update(dict.fromkeys(key for rule in plan.rules for key in rule.sources))
-    begins = f"{day} {day:%a}  {'open  ' if plan.phases else 'closed'}  "
-    why = plan.reason if plan.reason in decisive or not plan.rules else f"{plan.reason}, {plan.rules[0].label}"
-    named = decisive.get(plan.reason, plan.rules[0] if plan.rules else None)
-    line = f"{begins}{why}{f' {mark(named)}' if named else ''}"
-    if plan.phases:
-        line += ": " + ", ".join(_phase(phase, plan.rules) for phase in plan.phases)
-    line += "".join(f"  ({rule.label} {mark(rule)})" for rule in plan.rules if rule.kind is RuleKind.RAMADAN)
-    line += "  <- today" if day == today else ""
-    yield line
+    yield f"{day} {day:%a}  {_plan(plan)}{'  <- today' if day == today else ''}"
+    if any(rule.trust is Trust.DEMO for rule in plan.rules):
+        real = plan_day([rule for rule in rules if rule.trust is not Trust.DEMO], day)
+        used.update(dict.fromkeys(key for rule in real.rules for key in rule.sources))
+        yield f"{INDENT}= real calendar: {_plan(real)}"
     for rule in plan.rules:
         if rule.kind is RuleKind.EMERGENCY and plan.phases:
-            yield f"                ! override {mark(rule)}: {_stop(rule, day)}  {rule.label}"
+            yield f"{INDENT}! override {mark(rule)}: {_stop(rule, day)}  {rule.label}"
     for rule in waiting:
         # What does not act is worth a look before the day.
         if rule.holds_on(day):
             used.update(dict.fromkeys(rule.sources))
             kind = "conditional, not confirmed" if waits_for_confirmation(rule) else "not active"
-            yield f"                ? {kind} {mark(rule)}: {rule.label}"
+            yield f"{INDENT}? {kind} {mark(rule)}: {rule.label}"
+
+
+def _plan(plan: DayPlan) -> str:
+    """Open or closed, by which row, and the phases."""
+    decisive = {rule.label: rule for rule in reversed(plan.rules)}
+    named = decisive.get(plan.reason, plan.rules[0] if plan.rules else None)
+    why = plan.reason if named is None or named.label == plan.reason else f"{plan.reason}, {named.label}"
+    text = f"{'open  ' if plan.phases else 'closed'}  {why}{f' {mark(named)}' if named else ''}"
+    if plan.phases:
+        text += ": " + ", ".join(_phase(phase, plan.rules) for phase in plan.phases)
+    return text + "".join(f"  ({rule.label} {mark(rule)})" for rule in plan.rules if rule.kind is RuleKind.RAMADAN)
 
 
 def _phase(phase: LocalPhase, rules: Sequence[DatedRule]) -> str:

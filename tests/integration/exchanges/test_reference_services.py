@@ -321,6 +321,21 @@ def test_the_calendar_command_prints_each_day_with_its_reason() -> None:
     )
 
 
+def test_under_the_demonstration_the_calendar_prints_the_real_one_beside_it(operator: KeyHolder) -> None:
+    from exchanges.reference import DEMO_MARKET_PATH
+
+    document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
+    import_data_set(actor="tester", document=document, signature=sign_data_set(document, operator.key), signer=operator.signer)
+    out = StringIO()
+    call_command("exchange_calendar", "EGX", "2026-03", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "2026-03-01 Sun  open    DEMO: always open [demo]: CONTINUOUS 00:00-24:00"
+    assert lines[1].strip().startswith("= real calendar: open    EGX Ramadan hours [V: E2, E3, E4]: PRE_OPEN 09:30-10:00")
+    out = StringIO()
+    call_command("exchange_calendar", "EGX", "2026-03", "--real", stdout=out)
+    assert "DEMO" not in out.getvalue()
+
+
 @pytest.mark.parametrize(("arguments", "message"), [(("DFM", "2026-03"), "known: ADX, EGX"), (("EGX", "March"), "YYYY-MM")])
 def test_the_calendar_command_names_what_is_wrong(arguments: tuple[str, str], message: str) -> None:
     with pytest.raises(CommandError, match=message):
