@@ -24,6 +24,7 @@ from trading_workers.snapshot.documents import (
     InstrumentEntry,
     LicenceEntry,
     PhaseInterval,
+    PhaseOrders,
     PlatformDocument,
     Route,
     TenantDocument,
@@ -54,6 +55,7 @@ def platform(now: int) -> PlatformDocument:
                     PhaseInterval(now + hour * HOUR, now + (hour + 1) * HOUR, "CONTINUOUS", "bench") for hour in range(-24, 48)
                 ),
                 investor_id_name="Unified Code",
+                order_types=(PhaseOrders("CONTINUOUS", (("LIMIT", "DAY"), ("MARKET", "DAY"))),),
             ),
         ),
         instruments=tuple(

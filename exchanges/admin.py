@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet, Value
 from django.db.models.functions import NullIf
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import get_language, gettext_lazy
@@ -20,6 +21,8 @@ from exchanges import services
 from exchanges.admin_forms import DataSetImportForm, MarketReferenceForm, RoutingRuleForm, RuleRowForm
 from exchanges.api import Trust
 from exchanges.calendar import DayPlan, plan_day, time_zone_on
+from exchanges.closure_admin import closures_page
+from exchanges.closures import confirm_closure
 from exchanges.dated_rules import RuleError
 from exchanges.models import (
     DataSet,
@@ -84,8 +87,20 @@ class ReferenceDataAdmin(admin.ModelAdmin):
 class ExchangeAdmin(ReferenceDataAdmin):
     list_display = ("code", "name", "name_ar", "mic", "country", "balancer", "trading")
     list_select_related = ("switch",)
-    readonly_fields = ("code", "mic", "country", "lines", "next_days")
-    fields = ("code", "mic", "country", "name", "name_ar", "lines", "balancer", "next_days")
+    readonly_fields = ("code", "mic", "country", "lines", "closures", "next_days")
+    fields = ("code", "mic", "country", "name", "name_ar", "lines", "balancer", "closures", "next_days")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(closures_page)
+        return [path("<int:exchange_id>/closures/", page, name="exchanges_closures"), *super().get_urls()]
+
+    @admin.display(description=gettext_lazy("closures"))
+    def closures(self, exchange: Exchange) -> str:
+        return format_html(
+            '<a href="{}">{}</a>',
+            reverse("admin:exchanges_closures", args=[exchange.pk]),
+            _("Close at once, reopen, import holidays"),
+        )
 
     @admin.display(description=gettext_lazy("trading stopped"), boolean=True)
     def trading(self, exchange: Exchange) -> bool:
@@ -176,6 +191,7 @@ class RuleRowAdmin(ReferenceDataAdmin):
     list_filter = ("exchange", "active", "trust", "kind")
     search_fields = ("label", "note", "scope")
     readonly_fields = ("data_set", "source_list")
+    actions = ("confirm_closures",)
 
     @admin.display(description=gettext_lazy("trust"), ordering="trust")
     def trust_mark(self, rule: RuleRow) -> str:
@@ -184,6 +200,20 @@ class RuleRowAdmin(ReferenceDataAdmin):
     @admin.display(description=gettext_lazy("sources"))
     def source_list(self, rule: RuleRow) -> str:
         return "; ".join(f"{key}: {text}" for key, text in rule.sources.items())
+
+    @admin.action(description=gettext_lazy("Confirm the chosen conditional closures"), permissions=["change"])
+    def confirm_closures(self, request: HttpRequest, queryset: QuerySet[RuleRow]) -> None:
+        """All of them or none."""
+        try:
+            with transaction.atomic():
+                for row in queryset:
+                    confirm_closure(actor=request.user, rule=row)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+        except RuleError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, _("Closures confirmed: %(count)d.") % {"count": len(queryset)}, messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: RuleRow, form: Any, change: bool) -> None:
         services.save_rule(actor=request.user, rule=obj)
@@ -312,7 +342,9 @@ def _plan(plan: DayPlan) -> str:
     hours = ", ".join(
         f"{phase.phase} {phase.start:%H:%M}-{f'{phase.end:%H:%M}' if phase.end else '24:00'}" for phase in plan.phases
     )
-    return format_html("{}<br><span dir='ltr'>{}</span>", plan.reason, hours) if hours else plan.reason
+    stops = "; ".join(dict.fromkeys(stop.label for stop in plan.stops if stop.label != plan.reason))
+    reason = f"{plan.reason}; {stops}" if stops else plan.reason
+    return format_html("{}<br><span dir='ltr'>{}</span>", reason, hours) if hours else reason
 
 
 def _reference_today(instrument: Instrument) -> MarketReference | None:

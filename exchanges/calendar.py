@@ -3,19 +3,20 @@
 Pure. Local times become UTC through the IANA time zone of the day, so clock changes are right.
 Which session table holds on a day: ``demo`` if an active row says so (it replaces the calendar,
 closures and weekends included), else ``ramadan`` on the days of a Ramadan row, else ``normal``.
+An emergency row cuts its time out of whatever table holds, the demonstration's included.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from exchanges.api import PHASE_RULES, OrderType, Phase, TimeInForce
+from exchanges.api import Phase
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on, rules_on
 
 DEMO_TABLE = "demo"
@@ -67,6 +68,10 @@ class DayPlan:
     phases: tuple[LocalPhase, ...]
     reason: str
     """The table in force, or why there is no session."""
+    stops: tuple[LocalPhase, ...] = ()
+    """Emergency closures of the day; what they cover is no longer in ``phases``."""
+    rules: tuple[DatedRule, ...] = ()
+    """The rows that decide: the table's, or the one that closes the day; emergencies last."""
 
 
 def time_zone_on(rules: Sequence[DatedRule], day: date) -> ZoneInfo:
@@ -82,40 +87,57 @@ def time_zone_on(rules: Sequence[DatedRule], day: date) -> ZoneInfo:
 
 def plan_day(rules: Sequence[DatedRule], day: date) -> DayPlan:
     """Return the phases of ``day`` in local time. Raises ``CalendarError`` when the rows collide."""
+    plan = _regular_day(rules, day)
+    emergencies = tuple(rules_on(rules, day, RuleKind.EMERGENCY))
+    stops = _stops(emergencies, day)
+    if not stops:
+        return plan
+    phases = plan.phases
+    for stop in stops:
+        phases = tuple(piece for local in phases for piece in _outside(local, stop))
+    closed = bool(plan.phases) and not phases
+    return DayPlan(day, phases, stops[0].label if closed else plan.reason, stops, plan.rules + emergencies)
+
+
+def _regular_day(rules: Sequence[DatedRule], day: date) -> DayPlan:
     sessions = rules_on(rules, day, RuleKind.SESSION)
     demo = _table(sessions, DEMO_TABLE)
     if demo:
-        return DayPlan(day, _local_phases(demo, day), demo[0].label)
+        return _session_day(day, demo)
     closures = rules_on(rules, day, RuleKind.CLOSURE)
     if closures:
-        return DayPlan(day, (), closures[0].label)
+        return DayPlan(day, (), closures[0].label, rules=tuple(closures))
     weekdays = rule_on(rules, day, RuleKind.WEEKDAYS)
     if weekdays is None:
         return DayPlan(day, (), "no trading week is known for this day")
     if day.isoweekday() not in weekdays.value["days"]:
-        return DayPlan(day, (), "weekend")
-    table: list[DatedRule] = []
-    if rules_on(rules, day, RuleKind.RAMADAN):
-        table = _table(sessions, RAMADAN_TABLE)
-    table = table or _table(sessions, NORMAL_TABLE)
-    if not table:
-        return DayPlan(day, (), "no session hours are known for this day")
-    return DayPlan(day, _local_phases(table, day), table[0].label)
+        return DayPlan(day, (), "weekend", rules=(weekdays,))
+    ramadan = rules_on(rules, day, RuleKind.RAMADAN)
+    if ramadan and (table := _table(sessions, RAMADAN_TABLE)):
+        return _session_day(day, table, *ramadan)
+    if table := _table(sessions, NORMAL_TABLE):
+        return _session_day(day, table)
+    return DayPlan(day, (), "no session hours are known for this day")
+
+
+def _session_day(day: date, table: list[DatedRule], *because: DatedRule) -> DayPlan:
+    return DayPlan(day, _local_phases(table, day), table[0].label, rules=(*table, *because))
 
 
 def compile_intervals(rules: Sequence[DatedRule], from_day: date, days: int) -> tuple[PhaseInterval, ...]:
     """Return the phase intervals of ``days`` days from ``from_day`` on, in order, without overlap.
 
-    Neighbours of the same phase and row that touch become one interval. Raises ``CalendarError``.
+    Neighbours of the same phase and row that touch become one interval. An emergency closure is an interval of the phase
+    ``CLOSED``, so that its label says why. Raises ``CalendarError``.
     """
     intervals: list[PhaseInterval] = []
     for offset in range(days):
         day = from_day + timedelta(days=offset)
         plan = plan_day(rules, day)
-        if not plan.phases:
+        if not (plan.phases or plan.stops):
             continue
         zone = time_zone_on(rules, day)
-        for local in plan.phases:
+        for local in sorted((*plan.phases, *plan.stops), key=lambda local: local.start):
             start = _utc_nanoseconds(day, local.start, zone)
             end = (
                 _utc_nanoseconds(day + timedelta(days=1), time(), zone)
@@ -148,14 +170,18 @@ def phase_at(intervals: Sequence[PhaseInterval], now_ns: int) -> Phase:
     return Phase.CLOSED if interval is None else interval.phase
 
 
-def phase_allows(phase: Phase, order_type: OrderType, time_in_force: TimeInForce) -> bool:
-    """Tell whether an order of this type and time in force may be entered in ``phase``."""
-    return PHASE_RULES[phase].allows(order_type, time_in_force)
-
-
 def validate_session(rule: DatedRule) -> None:
     """Raise ``CalendarError`` when a session row's phases are malformed or overlap."""
     _local_phases([rule], rule.valid_from or rule.valid_to or date(2000, 1, 1))
+
+
+def validate_emergency(rule: DatedRule) -> None:
+    """Raise ``CalendarError`` unless an emergency row has both days and ends after it begins."""
+    if rule.valid_from is None or rule.valid_to is None:
+        raise CalendarError(f"{rule.label}: an emergency closure has a first and a last day")
+    begins, ends = _stop_times(rule, rule.valid_from)
+    if rule.valid_from == rule.valid_to and ends is not None and ends <= begins:
+        raise CalendarError(f"{rule.label}: ends at {ends}, not after it begins at {begins}")
 
 
 def validate_calendar(rules: Sequence[DatedRule]) -> None:
@@ -174,6 +200,48 @@ def validate_calendar(rules: Sequence[DatedRule]) -> None:
         in_force = rules_on(sessions, day, RuleKind.SESSION)
         for table in sorted({rule.scope.partition(":")[0] for rule in in_force}):
             _local_phases(_table(in_force, table), day)
+
+
+def _stops(emergencies: Sequence[DatedRule], day: date) -> tuple[LocalPhase, ...]:
+    """The emergency closures of a day in order, those that overlap as one."""
+    stops: list[LocalPhase] = []
+    for rule in emergencies:
+        begins, ends = _stop_times(rule, day)
+        if ends is None or begins < ends:
+            stops.append(LocalPhase(Phase.CLOSED, begins, ends, rule.label))
+    stops.sort(key=lambda stop: stop.start)
+    merged: list[LocalPhase] = []
+    for stop in stops:
+        last = merged[-1] if merged else None
+        if last is None or (last.end is not None and last.end < stop.start):
+            merged.append(stop)
+        elif last.end is not None and (stop.end is None or stop.end > last.end):
+            merged[-1] = replace(last, end=stop.end)
+    return tuple(merged)
+
+
+def _stop_times(rule: DatedRule, day: date) -> tuple[time, time | None]:
+    """From when until when of ``day``; ``None`` is the day's end."""
+    try:
+        since = time.fromisoformat(rule.value.get("since", "00:00"))
+        until = rule.value.get("until")
+        return (
+            since if day == rule.valid_from else time(),
+            time.fromisoformat(until) if until is not None and day == rule.valid_to else None,
+        )
+    except (TypeError, ValueError) as error:
+        raise CalendarError(f"{rule.label}: since and until are HH:MM or HH:MM:SS ({error})") from error
+
+
+def _outside(local: LocalPhase, stop: LocalPhase) -> Iterator[LocalPhase]:
+    """What of a phase a stop leaves: nothing, one piece or two."""
+    if local.start < stop.start:
+        ends_before = local.end is not None and local.end <= stop.start
+        yield replace(local, end=local.end if ends_before else stop.start)
+        if ends_before:
+            return
+    if stop.end is not None and (local.end is None or local.end > stop.end):
+        yield replace(local, start=max(local.start, stop.end))
 
 
 def _table(sessions: list[DatedRule], name: str) -> list[DatedRule]:

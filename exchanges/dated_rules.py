@@ -22,42 +22,66 @@ class RuleError(ValueError):
 
 
 class RuleKind(StrEnum):
-    """What a row is about. The ones named data are kept for people and later checks."""
+    """What a row is about. The shape of its value is in ``exchanges.rule_values``. Kinds marked data are kept for people and
+    later checks."""
 
     TIME_ZONE = "time_zone"
-    """value: {"zone": IANA name}"""
     WEEKDAYS = "weekdays"
-    """value: {"days": ISO weekday numbers, 1 = Monday}"""
     SESSION = "session"
-    """value: {"phases": [{"phase", "start", "end"}]}, local HH:MM; scope: table, or table:part"""
+    """scope: table, or table:part"""
     RAMADAN = "ramadan"
     """The days on which the ``ramadan`` session table replaces the ``normal`` one."""
     CLOSURE = "closure"
-    """Days without a session. value: {"reason", "conditional": true when it hangs on the moon}"""
+    """Days without a session."""
+    EMERGENCY = "emergency"
+    """Closed at once, demonstration included; scope: the time at which it began, as one day may have several."""
     TICK = "tick"
-    """value: {"bands": [{"from", "tick"}]} as decimal texts; scope: name of the tick table"""
+    """scope: name of the tick table"""
     PRICE_LIMIT = "price_limit"
-    """value: {"up_bp", "down_bp"} of the reference price; scope: the board"""
+    """scope: the board"""
     CURRENCY = "currency"
-    """value: {"currency": ISO 4217 code, "also": other codes}"""
     INVESTOR_ID = "investor_id"
-    """value: {"name", "name_ar"}"""
     SETTLEMENT = "settlement"
-    """data. value: {"cycle"}"""
+    """scope: ``normal``, ``same-day``, or an asset type"""
+    DEPOSITORY = "depository"
+    """data"""
     HALT = "halt"
-    """data"""
     ORDER_TYPES = "order_types"
-    """data"""
+    """See ``exchanges.order_types``."""
     BOARD = "board"
-    """data"""
+    """scope: the board. Same-day trading and sale before settlement; see ``exchanges.settlement``."""
+    BOARD_MEMBERS = "board_members"
+    """scope: the board"""
     SIDE_SESSION = "side_session"
     """data: block, allocation and over-the-counter hours"""
-    OWNERSHIP = "ownership"
+    LOT = "lot"
+    """data: what is said of the exchange. A lot counts when it is signed with its instrument."""
+    REFERENCE_PRICE = "reference_price"
     """data"""
+    FIRST_DAY = "first_day"
+    """data"""
+    BLOCK_TRADE = "block_trade"
+    """data"""
+    CROSS = "cross"
+    """data"""
+    MARGIN = "margin"
+    """data"""
+    OWNERSHIP = "ownership"
+    """data; scope: empty for the exchange, or a symbol"""
     SHORT_SALE = "short_sale"
     """data"""
+    CLIENT_CAP = "client_cap"
+    """data"""
+    CLIENT_BAN = "client_ban"
+    """data"""
+    PRE_TRADE_CHECK = "pre_trade_check"
+    """data; scope: what is checked"""
+    DUTY = "duty"
+    """data; scope: the duty"""
     FEE = "fee"
-    """data. value: {"rate_percent", "minimum", …} as decimal texts, per side"""
+    """data; scope: who takes it"""
+    CLAIM = "claim"
+    """data: sayings that were not believed, never active"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +116,11 @@ def rules_on(rules: Iterable[DatedRule], day: date, kind: RuleKind) -> list[Date
 def rule_on(rules: Iterable[DatedRule], day: date, kind: RuleKind, scope: str = "") -> DatedRule | None:
     """Return the active row of ``kind`` and ``scope`` on ``day``, or ``None``."""
     return next((rule for rule in rules_on(rules, day, kind) if rule.scope == scope), None)
+
+
+def waits_for_confirmation(rule: DatedRule) -> bool:
+    """Tell whether ``rule`` is a closure that hangs on something nobody has confirmed yet."""
+    return rule.kind is RuleKind.CLOSURE and bool(rule.value.get("conditional")) and not rule.value.get("confirmed")
 
 
 def validate_rules(rules: Iterable[DatedRule]) -> None:
@@ -143,4 +172,6 @@ def rule_from_document(document: Mapping[str, Any]) -> DatedRule:
         raise RuleError(f"{label}: value is an object and active is true or false")
     if rule.active and rule.trust is Trust.UNVERIFIED:
         raise RuleError(f"{label}: an unverified row cannot be active in a data file")
+    if rule.active and waits_for_confirmation(rule):
+        raise RuleError(f"{label}: a conditional closure cannot be active in a data file before it is confirmed")
     return rule

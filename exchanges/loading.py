@@ -1,6 +1,6 @@
 """Fills the shared tables from the plugins' rule files and the instrument file; repeatable.
 
-A row that an operator edited is left alone; every other row follows its file.
+A row that an operator edited is left alone; every other row follows its file, and goes when the file no longer has it.
 """
 
 from __future__ import annotations
@@ -68,9 +68,11 @@ def load_reference_data(*, actor: Actor, plugins: PluginRegistry | None = None) 
 
 
 def _load_rules(exchange: Exchange, plugin: ExchangePlugin, rule_file: RuleFile, counts: LoadCounts) -> None:
-    stored = {row.file_key: row for row in exchange.rules.exclude(file_key=None)}
-    for rule in rule_file.rules:
-        key = rule_key(rule, origin=plugin.id)
+    stored = {row.file_key: row for row in exchange.rules.filter(data_set=None).exclude(file_key=None)}
+    keys = {rule_key(rule, origin=plugin.id): rule for rule in rule_file.rules}
+    gone = [row.pk for key, row in stored.items() if key not in keys and not row.edited]
+    counts.rules += RuleRow.objects.filter(pk__in=gone).delete()[0]
+    for key, rule in keys.items():
         columns = rule_columns(rule, sources=rule_file.sources)
         row = stored.get(key)
         if row is None:

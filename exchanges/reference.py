@@ -7,18 +7,30 @@ Pure apart from reading the files. Raises ``ReferenceDataError`` (a ``RuleError`
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from exchanges.api import AssetType, ExchangePlugin, Trust
-from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on, validate_session
-from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_from_document, rule_on, validate_rules
+from exchanges.api import AssetType, ExchangePlugin, Phase, PhaseRule, Trust
+from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on, validate_emergency, validate_session
+from exchanges.dated_rules import (
+    DatedRule,
+    RuleError,
+    RuleKind,
+    rule_from_document,
+    rule_on,
+    validate_rules,
+    waits_for_confirmation,
+)
 from exchanges.isin import is_valid_isin
+from exchanges.order_types import order_types_on, taken_by
 from exchanges.prices import PriceError, PriceLimit, TickBand, band_limits, is_on_tick, text_to_price, validate_ticks
 from exchanges.registry import registry
+from exchanges.rule_values import typed_value
 
 INSTRUMENTS_PATH = Path(__file__).with_name("data") / "instruments.json"
 DEMO_MARKET_PATH = Path(__file__).with_name("data") / "demo_market.json"
@@ -106,7 +118,7 @@ class VenueInstrument:
         return f"{self.exchange}:{self.symbol}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class VenueReference:
     """An exchange on a day: who it is, what it lists, and its calendar."""
 
@@ -119,6 +131,11 @@ class VenueReference:
     instruments: Mapping[str, VenueInstrument]
     """By symbol: the instruments that have a tick table and a reference price on ``day``."""
     rules: tuple[DatedRule, ...]
+
+    @cached_property
+    def phase_rules(self) -> Mapping[Phase, PhaseRule]:
+        """What each session phase takes on ``day``; see ``exchanges.order_types``."""
+        return order_types_on(self.rules, self.day)
 
     def intervals(self, from_day: date, days: int) -> tuple[PhaseInterval, ...]:
         """Return the phase intervals of ``days`` days; see ``exchanges.calendar``."""
@@ -169,6 +186,10 @@ def load_rule_file(path: Path) -> RuleFile:
         sources: dict[str, str] = document["sources"]
         rules = tuple(rule_from_document(row) for row in document["rows"])
         validate_rules(rules)
+        keys = Counter((rule.kind, rule.scope, rule.valid_from) for rule in rules)
+        for (kind, scope, first), count in keys.items():
+            if count > 1:
+                raise RuleError(f"{kind} {scope!r} from {first or 'ever'}: {count} rows; a row is known by these three")
         for rule in rules:
             if rule.trust is Trust.DEMO:
                 raise RuleError(f"{rule.label}: demo rows belong in a signed data set")
@@ -245,24 +266,25 @@ def parse_market_data_set(text: str) -> MarketDataSet:
 
 
 def validate_value(rule: DatedRule) -> None:
-    """Raise ``RuleError`` when the value of a row that the platform acts on is malformed."""
+    """Raise ``RuleError`` when the value of a row is not of its kind's shape, or contradicts itself."""
     try:
+        typed_value(rule.kind, rule.value)
         if rule.kind is RuleKind.SESSION:
             validate_session(rule)
+        elif rule.kind is RuleKind.EMERGENCY:
+            validate_emergency(rule)
         elif rule.kind is RuleKind.TICK:
             ticks_of(rule)
+        elif rule.kind is RuleKind.ORDER_TYPES:
+            taken_by(rule)
         elif rule.kind is RuleKind.PRICE_LIMIT:
             band_limits(1_000_000_000, price_limit_of(rule), (TickBand(0, 1),))
-        elif rule.kind is RuleKind.WEEKDAYS:
-            if not rule.value["days"] or not set(rule.value["days"]) <= set(range(1, 8)):
-                raise RuleError("days are ISO weekday numbers from 1 to 7")
         elif rule.kind is RuleKind.TIME_ZONE:
             time_zone_on((replace(rule, active=True, valid_from=None, valid_to=None),), date(2000, 1, 1))
-        elif rule.kind is RuleKind.CURRENCY:
-            if len(rule.value["currency"]) != 3:
-                raise RuleError("a currency is a three-letter ISO 4217 code")
-        elif rule.kind is RuleKind.INVESTOR_ID and not rule.value["name"]:
-            raise RuleError("an investor id has a name")
+        elif rule.active and waits_for_confirmation(rule):
+            raise RuleError("a conditional closure is not active before somebody confirms it")
+        elif rule.active and rule.kind is RuleKind.CLAIM:
+            raise RuleError("a claim that was not believed is never active")
     except (KeyError, TypeError, AttributeError, PriceError, RuleError) as error:
         raise RuleError(f"{rule.label}: {error}") from error
 

@@ -11,21 +11,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
-from exchanges.api import Trust
+from exchanges import settlement
+from exchanges.api import AssetType, Trust
 from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_on
 from exchanges.models import DataSet, Exchange, ExchangeSwitch, Instrument, MarketReference, RoutingRule, RuleRow
+from exchanges.order_types import order_types_on
 from exchanges.prices import TickBand, band_limits
 from exchanges.reference import price_limit_of, ticks_of
 from exchanges.registry import registry
 from exchanges.routing import rules as routing
 from exchanges.routing.balancers import Balancer, LinePool
+from exchanges.settlement import ForeignLimit, SettlementTerms
 from exchanges.signatures import is_signed_by
 
 HORIZON_DAYS = 14
 """Days of calendar that a platform document carries, counted from the day before."""
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseOrders:
+    """What a session phase takes: pairs of order type and time in force, by name."""
+
+    phase: str
+    takes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +47,7 @@ class ExchangeEntry:
     time_zone: str
     intervals: tuple[PhaseInterval, ...]
     investor_id_name: str
+    order_types: tuple[PhaseOrders, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,11 @@ def platform_entries(now: int) -> PlatformEntries:
                 time_zone=zone.key,
                 intervals=compile_intervals(exchange_rules, day - timedelta(days=1), HORIZON_DAYS),
                 investor_id_name=_value(exchange, exchange_rules, day, RuleKind.INVESTOR_ID, "name"),
+                order_types=tuple(
+                    PhaseOrders(phase.value, tuple(sorted((kind.value, time.value) for kind, time in rule.enters)))
+                    for phase, rule in order_types_on(exchange_rules, day).items()
+                    if rule.enters
+                ),
             )
         )
     switches = ExchangeSwitch.objects.filter(killed=True).select_related("exchange")
@@ -148,6 +165,21 @@ def acting_rules(exchange: Exchange) -> list[DatedRule]:
 def acting_rules_by_exchange() -> dict[int, list[DatedRule]]:
     """The rows that act of every exchange, by its primary key; see `acting_rules`."""
     return _acting_rules(signed_data_set_ids())
+
+
+def rules_for_display(exchange: Exchange) -> QuerySet[RuleRow]:
+    """Every rule of an exchange, acting or not, by kind and day; no further statement per row."""
+    return exchange.rules.select_related("data_set").order_by("kind", "scope", F("valid_from").asc(nulls_first=True), "pk")
+
+
+def settlement_of(instrument: Instrument, day: date) -> SettlementTerms:
+    """How a trade of ``day`` in an instrument settles, and what its board allows. Raises ``NoSettlementDate``."""
+    return settlement.settlement_of(acting_rules(instrument.exchange), instrument.symbol, AssetType(instrument.asset_type), day)
+
+
+def foreign_limit_of(instrument: Instrument, day: date) -> ForeignLimit:
+    """How much of an instrument foreigners may hold on ``day``, as far as its own row says so."""
+    return settlement.foreign_limit(acting_rules(instrument.exchange), instrument.symbol, day)
 
 
 def instruments_for_display() -> QuerySet[Instrument]:

@@ -66,7 +66,7 @@ def save_exchange(*, actor: Actor, exchange: Exchange) -> Exchange:
     before = Exchange.objects.select_for_update().get(pk=exchange.pk)
     if (before.code, before.mic) != (exchange.code, exchange.mic):
         raise ValidationError(_("The code and MIC of an exchange come from its plugin."))
-    return _save(actor=actor, action="exchanges.exchange.saved", row=exchange)
+    return save_audited(actor=actor, action="exchanges.exchange.saved", row=exchange)
 
 
 @transaction.atomic
@@ -74,7 +74,7 @@ def save_instrument(*, actor: Actor, instrument: Instrument) -> Instrument:
     """Add or change an instrument. Later loads of the data file leave it alone."""
     instrument.edited = True
     instrument.isin = instrument.isin or None
-    return _save(actor=actor, action="exchanges.instrument.saved", row=instrument)
+    return save_audited(actor=actor, action="exchanges.instrument.saved", row=instrument)
 
 
 @transaction.atomic
@@ -89,7 +89,7 @@ def save_rule(*, actor: Actor, rule: RuleRow) -> RuleRow:
     Exchange.objects.select_for_update().get(pk=rule.exchange_id)
     _keep_signed_content(rule)
     rule.edited = True
-    saved = _save(actor=actor, action="exchanges.rule.saved", row=rule)
+    saved = save_audited(actor=actor, action="exchanges.rule.saved", row=rule)
     check_rules(rule.exchange)
     return saved
 
@@ -101,10 +101,10 @@ def end_rule(*, actor: Actor, rule: RuleRow, last_day: date, successor: RuleRow 
     rule.valid_to = last_day
     _keep_signed_content(rule)
     rule.edited = True
-    _save(actor=actor, action="exchanges.rule.ended", row=rule)
+    save_audited(actor=actor, action="exchanges.rule.ended", row=rule)
     if successor is not None:
         successor.edited = True
-        _save(actor=actor, action="exchanges.rule.saved", row=successor)
+        save_audited(actor=actor, action="exchanges.rule.saved", row=successor)
     check_rules(rule.exchange)
 
 
@@ -116,7 +116,7 @@ def set_reference_price(
     row = MarketReference.objects.filter(instrument=instrument, valid_from=valid_from).first()
     row = row or MarketReference(instrument=instrument, valid_from=valid_from)
     row.reference_price, row.lot, row.data_set = reference_price, lot, None
-    return _save(actor=actor, action="exchanges.reference_price.set", row=row)
+    return save_audited(actor=actor, action="exchanges.reference_price.set", row=row)
 
 
 @transaction.atomic
@@ -124,7 +124,7 @@ def save_route(*, actor: Actor, route: RoutingRule) -> RoutingRule:
     """Add or change a routing rule. Raises ``ValidationError`` as `check_route` does."""
     route.weekdays = sorted(route.weekdays)
     check_route(route)
-    return _save(actor=actor, action="exchanges.route.saved", row=route)
+    return save_audited(actor=actor, action="exchanges.route.saved", row=route)
 
 
 def check_route(route: RoutingRule) -> None:
@@ -179,13 +179,13 @@ def set_exchange_switch(*, actor: Actor, exchange: Exchange | None, killed: bool
     switch.killed, switch.reason = killed, reason
     if killed and not reason:
         raise ValidationError({"reason": _("Say why trading is stopped.")})
-    return _save(actor=actor, action="exchanges.switch.set", row=switch)
+    return save_audited(actor=actor, action="exchanges.switch.set", row=switch)
 
 
 @transaction.atomic
 def save_signer(*, actor: Actor, signer: Signer) -> Signer:
     """Add or change a signer. Making one inactive takes the effect from every data set it signed."""
-    return _save(actor=actor, action="exchanges.signer.saved", row=signer)
+    return save_audited(actor=actor, action="exchanges.signer.saved", row=signer)
 
 
 def sign_data_set(document: str, private_key: Ed25519PrivateKey) -> str:
@@ -244,7 +244,7 @@ def check_rules(exchange: Exchange, *, with_rule: RuleRow | None = None) -> None
 
     ``with_rule``: check as if this unsaved row were stored.
     """
-    rows = list(exchange.rules.exclude(pk=with_rule.pk if with_rule else None))
+    rows = list(exchange.rules.exclude(pk=with_rule.pk if with_rule else None).order_by("pk"))
     rules = [dated_rule(row) for row in (*rows, with_rule) if row is not None]
     validate_rules(rules)
     for rule in rules:
@@ -286,7 +286,7 @@ def row_figures(row: Model) -> dict[str, Any]:
     return figures
 
 
-def _save(*, actor: Actor, action: str, row: RowT) -> RowT:
+def save_audited(*, actor: Actor, action: str, row: RowT) -> RowT:
     """Validate, save, record and publish. Called inside a transaction."""
     before = None
     if row.pk is not None:

@@ -26,6 +26,7 @@ from trading_workers.snapshot.documents import (
     InstrumentEntry,
     LicenceEntry,
     PhaseInterval,
+    PhaseOrders,
     PlatformDocument,
     Route,
     TenantDocument,
@@ -42,6 +43,15 @@ DAY = 86_400 * SECOND
 FEATURES = ("exchange:EGX", "exchange:ADX", "asset:equity", "door:grpc-stream", "sharia")
 
 
+ORDER_TYPES = (
+    *(PhaseOrders(phase, (("LIMIT", "DAY"),)) for phase in ("PRE_OPEN", "OPENING_AUCTION", "CLOSING_AUCTION", "TRADE_AT_LAST")),
+    PhaseOrders(
+        "CONTINUOUS",
+        tuple((kind, time) for kind in ("LIMIT", "MARKET") for time in ("DAY", "IMMEDIATE_OR_CANCEL", "FILL_OR_KILL")),
+    ),
+)
+
+
 def exchange(code: str = "EGX", phase: str = "CONTINUOUS", **changes: Any) -> ExchangeEntry:
     entry = ExchangeEntry(
         code=code,
@@ -50,6 +60,7 @@ def exchange(code: str = "EGX", phase: str = "CONTINUOUS", **changes: Any) -> Ex
         time_zone={"EGX": "Africa/Cairo"}.get(code, "Asia/Dubai"),
         intervals=(PhaseInterval(NOW - 10 * DAY, NOW + 10 * DAY, phase, f"test {phase}"),),
         investor_id_name={"EGX": "Unified Code"}.get(code, "NIN"),
+        order_types=ORDER_TYPES,
     )
     return msgspec.structs.replace(entry, **changes)
 

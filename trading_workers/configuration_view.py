@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from exchanges.api import PHASE_RULES, Phase
+from exchanges.api import Phase
 from exchanges.routing.router import NO_ROUTES, InstrumentRoutes, Router
 from trading_workers.limit_rows import LimitRow
 from trading_workers.orders import OrderType, TimeInForce
@@ -23,6 +23,7 @@ from trading_workers.snapshot.documents import (
     ExchangeEntry,
     InstrumentEntry,
     LicenceEntry,
+    PhaseOrders,
     PlatformDocument,
     Route,
     TenantDocument,
@@ -38,17 +39,15 @@ _DAY: Final = timedelta(days=1)
 
 OrderKind = tuple[OrderType, TimeInForce]
 
-_PHASES: Final[Mapping[str, frozenset[OrderKind]]] = {
-    phase.value: frozenset((OrderType(kind.value), TimeInForce(time.value)) for kind, time in rule.enters)
-    for phase, rule in PHASE_RULES.items()
-}
+_TYPES: Final = {each.value: each for each in OrderType}
+_TIMES: Final = {each.value: each for each in TimeInForce}
 
 
 class PhaseView(NamedTuple):
     phase: str
     label: str
     enters: frozenset[OrderKind]
-    """Empty for a phase this version does not know."""
+    """Empty for a phase in which the exchange takes no orders today."""
 
 
 CLOSED: Final = PhaseView(Phase.CLOSED.value, "", frozenset())
@@ -70,8 +69,9 @@ class ExchangeView:
         self.killed = killed
         self._starts = tuple(interval.start for interval in entry.intervals)
         self._ends = tuple(interval.end for interval in entry.intervals)
+        enters = {each.phase: _order_kinds(each) for each in entry.order_types}
         self._phases = tuple(
-            PhaseView(interval.phase, interval.label, _PHASES.get(interval.phase, frozenset())) for interval in entry.intervals
+            PhaseView(interval.phase, interval.label, enters.get(interval.phase, frozenset())) for interval in entry.intervals
         )
         self._zone = ZoneInfo(entry.time_zone)
         first, last = self._local_date(days_from) - _DAY, self._local_date(days_until) + _DAY
@@ -101,6 +101,11 @@ class ExchangeView:
 
     def _local_date(self, now: int) -> date:
         return datetime.fromtimestamp(now // _SECOND, self._zone).date()
+
+
+def _order_kinds(orders: PhaseOrders) -> frozenset[OrderKind]:
+    """A name that this version does not know is left out, and so refused."""
+    return frozenset((_TYPES[kind], _TIMES[time]) for kind, time in orders.takes if kind in _TYPES and time in _TIMES)
 
 
 def _day_number(day: date) -> int:

@@ -69,7 +69,10 @@ def test_the_quote_board_moves_by_itself(visitor: VisitorFactory) -> None:
 
 @pytest.mark.parametrize(
     ("user", "paths"),
-    [("corniche-trader", ["/trade", "/usage", "/accounts", "/nothing"]), ("amana-admin", ["/accounts", "/usage", "/trade"])],
+    [
+        ("corniche-trader", ["/trade", "/usage", "/market-rules", "/accounts", "/nothing"]),
+        ("amana-admin", ["/accounts", "/usage", "/trade"]),
+    ],
 )
 def test_no_text_of_a_page_stays_english_in_arabic(visitor: VisitorFactory, user: str, paths: list[str]) -> None:
     reader = visitor()
@@ -212,7 +215,7 @@ def test_no_page_of_an_administrator_runs_out_of_the_window_of_a_telephone(visit
     overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert administrator.page.evaluate(overflow) <= 0
     administrator.sign_in("corniche-admin")
-    for path in ("/accounts", "/usage", "/trade"):
+    for path in ("/accounts", "/usage", "/trade", "/market-rules"):
         administrator.go("corniche", path)
         assert administrator.page.evaluate(overflow) <= 0, path
         administrator.picture(f"{path.strip('/')}-telephone")

@@ -12,7 +12,6 @@ from django.db import close_old_connections
 from django.db.models import Q
 
 from compliance.selectors import ruling_of
-from exchanges.api import Trust
 from exchanges.dated_rules import RuleKind
 from exchanges.models import Exchange, RuleRow
 from exchanges.selectors import acting_rules_by_exchange, dated_rule, instruments_for_display
@@ -117,7 +116,7 @@ def _ping() -> None:
 def _reference_facts() -> ReferenceFacts:
     with platform_scope():
         rules = acting_rules_by_exchange()
-        doubtful = RuleRow.objects.filter(active=False, kind=RuleKind.CLOSURE.value, trust=Trust.UNVERIFIED.value)
+        doubtful = RuleRow.objects.filter(active=False, kind=RuleKind.CLOSURE.value)
         closures: dict[int, list[RuleRow]] = {}
         for row in doubtful.order_by("valid_from", "pk"):
             closures.setdefault(row.exchange_id, []).append(row)

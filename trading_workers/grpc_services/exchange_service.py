@@ -12,8 +12,8 @@ from exchanges.api import Phase
 from exchanges.calendar import LocalPhase, plan_day, time_zone_on
 from exchanges.dated_rules import DatedRule, RuleKind, rules_on
 from exchanges.routing.rules import pools_of_rules
+from exchanges.settlement import settlement_rule
 from trading_workers.grpc_services.reference_facts import CurrentFacts, ExchangeFacts
-from trading_workers.grpc_services.settlement_dates import settlement_rule
 from trading_workers.snapshot.documents import ExchangeEntry, PhaseInterval, PlatformDocument
 from trading_workers.snapshot.held_documents import HeldDocuments
 from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
@@ -148,7 +148,7 @@ def _calendar_day(facts: ExchangeFacts, day: date) -> pb.CalendarDay:
     return pb.CalendarDay(
         date=day.isoformat(),
         phases=[_local_phase(facts.rules, day, each) for each in plan.phases],
-        reason=plan.reason,
+        reason="; ".join(dict.fromkeys((plan.reason, *(stop.label for stop in plan.stops)))),
         unverified=[each.label for each in facts.unverified_closures if each.holds_on(day)],
     )
 

@@ -11,14 +11,14 @@ import msgspec
 
 from exchanges.calendar import time_zone_on
 from exchanges.prices import price_to_text
-from trading_workers.grpc_services.reference_facts import CurrentFacts, ExchangeFacts
-from trading_workers.grpc_services.settlement_dates import (
+from exchanges.settlement import (
     NoSettlementDate,
     first_unsettled_day,
     is_trading_day,
     settlement_date,
     settlement_rule,
 )
+from trading_workers.grpc_services.reference_facts import CurrentFacts, ExchangeFacts
 from tradsys.mesh.calls import current_call
 from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
 from tradsys.mesh.pages import page_size

@@ -44,6 +44,14 @@ class TickBand(msgspec.Struct, frozen=True, array_like=True):
     tick: int
 
 
+class PhaseOrders(msgspec.Struct, frozen=True, array_like=True):
+    """What a session phase takes."""
+
+    phase: str
+    takes: tuple[tuple[str, str], ...]
+    """Pairs of order type and time in force, by the names of ``exchanges.api``."""
+
+
 class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     mic: str
@@ -53,6 +61,9 @@ class ExchangeEntry(msgspec.Struct, frozen=True, kw_only=True):
     """In order, without overlap. Outside all of them the session is closed."""
     investor_id_name: str
     """``Unified Code`` or ``NIN``: the number an account needs to trade here."""
+    order_types: tuple[PhaseOrders, ...] = ()
+    """By the dated rows of the day on which the document was compiled. A phase that is not named takes no order, and so does every
+    phase of a document written before there were such rows."""
 
 
 class InstrumentEntry(msgspec.Struct, frozen=True, kw_only=True):

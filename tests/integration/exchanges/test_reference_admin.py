@@ -127,7 +127,7 @@ def test_a_malformed_value_is_told_on_the_form(operator_client: Client, value: s
 
 @pytest.mark.usefixtures("demo_market")
 def test_a_signed_row_keeps_its_content(operator_client: Client) -> None:
-    row = RuleRow.objects.get(exchange__code="EGX", trust="demo")
+    row = RuleRow.objects.get(exchange__code="EGX", trust="demo", kind="session")
     answer = operator_client.post(page_of(row), rule_form(row, label="market hours"), follow=True)
     assert "can only be switched on and off" in answer.content.decode()
     row.refresh_from_db()

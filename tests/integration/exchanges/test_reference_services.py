@@ -21,6 +21,7 @@ from exchanges.services import (
     save_instrument,
     save_route,
     save_rule,
+    save_signer,
     set_exchange_switch,
     sign_data_set,
 )
@@ -82,6 +83,52 @@ def test_a_row_that_an_operator_edited_survives_the_next_load() -> None:
     other.refresh_from_db()
     assert not comi.tradable
     assert other.name_ar == "مجموعة طلعت مصطفى القابضة"
+
+
+def test_a_row_that_its_file_no_longer_has_goes_unless_an_operator_edited_it() -> None:
+    egx = Exchange.objects.get(code="EGX")
+    old = {"exchange": egx, "kind": "order_types", "value": {"limit": ["DAY"]}, "label": "old form", "trust": "1", "active": True}
+    RuleRow.objects.create(**old, file_key="EGX/order_types//")
+    kept = RuleRow.objects.create(
+        exchange=egx, kind="lot", scope="old", value={"shares": 5}, label="edited", trust="1", edited=True, file_key="EGX/lot/old/"
+    )
+    counts = load_reference_data(actor="tester")
+    assert counts.rules == 1
+    assert not RuleRow.objects.filter(label="old form").exists()
+    assert RuleRow.objects.filter(pk=kept.pk).exists()
+
+
+def test_the_platform_document_says_what_each_phase_takes_by_the_rows_that_act(operator: KeyHolder) -> None:
+    from exchanges.reference import DEMO_MARKET_PATH
+
+    def taken(code: str, phase: str) -> set[tuple[str, str]]:
+        (entry,) = [each for each in platform_entries(time.time_ns()).exchanges if each.code == code]
+        return next((set(each.takes) for each in entry.order_types if each.phase == phase), set())
+
+    assert taken("EGX", "CONTINUOUS") == {("LIMIT", "DAY"), ("MARKET", "DAY")}
+    assert taken("ADX", "CLOSING_AUCTION") == {("LIMIT", "DAY")}
+    assert taken("EGX", "CLOSED") == set()
+    row = RuleRow.objects.get(exchange__code="EGX", kind="order_types", scope="market")
+    row.active = False
+    save_rule(actor="tester", rule=row)
+    assert taken("EGX", "CONTINUOUS") == {("LIMIT", "DAY")}
+    document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
+    import_data_set(actor="tester", document=document, signature=sign_data_set(document, operator.key), signer=operator.signer)
+    assert ("MARKET", "IMMEDIATE_OR_CANCEL") in taken("EGX", "CONTINUOUS")
+    operator.signer.active = False  # type: ignore[attr-defined]
+    save_signer(actor="tester", signer=operator.signer)  # type: ignore[arg-type]
+    assert taken("EGX", "CONTINUOUS") == {("LIMIT", "DAY")}, "a demonstration counts while it is signed"
+
+
+def test_the_number_that_an_account_needs_is_a_dated_rule() -> None:
+    def needed() -> dict[str, str]:
+        return {each.code: each.investor_id_name for each in platform_entries(time.time_ns()).exchanges}
+
+    assert needed() == {"EGX": "Unified Code", "ADX": "NIN"}
+    row = RuleRow.objects.get(exchange__code="ADX", kind="investor_id")
+    row.value = {**row.value, "name": "Investor Number"}
+    save_rule(actor="tester", rule=row)
+    assert needed()["ADX"] == "Investor Number"
 
 
 def test_a_change_is_audited_with_what_was_before_and_after() -> None:
@@ -177,7 +224,7 @@ def test_a_row_of_a_signed_set_can_be_switched_off_and_not_rewritten(operator: K
 
     document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
     import_data_set(actor="tester", document=document, signature=sign_data_set(document, operator.key), signer=operator.signer)
-    row = RuleRow.objects.get(exchange__code="EGX", trust="demo")
+    row = RuleRow.objects.get(exchange__code="EGX", trust="demo", kind="session")
     row.label = "market hours"
     with pytest.raises(ValidationError, match="switched on and off"):
         save_rule(actor="tester", rule=row)
@@ -259,13 +306,38 @@ def test_the_calendar_command_prints_each_day_with_its_reason() -> None:
     out = StringIO()
     call_command("exchange_calendar", "EGX", "2026-03", stdout=out)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 31
-    assert lines[0].startswith("2026-03-01 Sun  EGX Ramadan hours: PRE_OPEN 09:30-10:00, CONTINUOUS 10:00-13:15")
-    assert lines[5] == "2026-03-06 Fri  weekend"
-    assert "[not active, unverified: EGX closed: closed by practice]" in lines[18]
+    assert sum(line.startswith("2026-03-") for line in lines) == 31
+    assert lines[0] == (
+        "2026-03-01 Sun  open    EGX Ramadan hours [V: E2, E3, E4]: PRE_OPEN 09:30-10:00, CONTINUOUS 10:00-13:15, "
+        "CLOSING_AUCTION 13:15-13:25, TRADE_AT_LAST 13:25-13:30  (Ramadan 2026 [1: C1])"
+    )
+    assert lines[5] == "2026-03-06 Fri  closed  weekend, EGX trading week Sunday to Thursday [V: E1]"
+    place = next(number for number, line in enumerate(lines) if line.startswith("2026-03-19"))
+    assert lines[place + 1].strip() == "? conditional, not confirmed [unverified: H9, H10]: EGX closed: Eid al-Fitr"
+    normal = next(line for line in lines if line.startswith("2026-03-25"))
+    assert "CONTINUOUS 10:00-14:15, CLOSING_AUCTION 14:15-14:25 [1: E6], TRADE_AT_LAST 14:25-14:30" in normal
+    assert "times: Africa/Cairo" in lines
+    assert "source E2: mondovisione.com EGX Ramadan hours (2024-03-07)" in lines
     out = StringIO()
     call_command("exchange_calendar", "ADX", "2026-03", stdout=out)
-    assert out.getvalue().splitlines()[1] == "2026-03-02 Mon  ADX closed: emergency closure ordered by the regulator"
+    assert out.getvalue().splitlines()[1] == (
+        "2026-03-02 Mon  closed  ADX closed: emergency closure ordered by the regulator [V: H13]"
+    )
+
+
+def test_under_the_demonstration_the_calendar_prints_the_real_one_beside_it(operator: KeyHolder) -> None:
+    from exchanges.reference import DEMO_MARKET_PATH
+
+    document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
+    import_data_set(actor="tester", document=document, signature=sign_data_set(document, operator.key), signer=operator.signer)
+    out = StringIO()
+    call_command("exchange_calendar", "EGX", "2026-03", stdout=out)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "2026-03-01 Sun  open    DEMO: always open [demo]: CONTINUOUS 00:00-24:00"
+    assert lines[1].strip().startswith("= real calendar: open    EGX Ramadan hours [V: E2, E3, E4]: PRE_OPEN 09:30-10:00")
+    out = StringIO()
+    call_command("exchange_calendar", "EGX", "2026-03", "--real", stdout=out)
+    assert "DEMO" not in out.getvalue()
 
 
 @pytest.mark.parametrize(("arguments", "message"), [(("DFM", "2026-03"), "known: ADX, EGX"), (("EGX", "March"), "YYYY-MM")])

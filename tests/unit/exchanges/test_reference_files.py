@@ -113,7 +113,11 @@ def test_the_demo_set_is_visibly_labelled() -> None:
     market = load_demo_market()
     assert market.label.startswith("DEMO")
     assert {rule.trust for _exchange, rule in market.rules} == {Trust.DEMO}
-    assert {rule.label for _exchange, rule in market.rules} == {"DEMO: always open"}
+    assert {rule.label for _exchange, rule in market.rules} == {
+        "DEMO: always open",
+        "DEMO: every order type",
+        "DEMO: members of the board",
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,12 +127,19 @@ def test_the_demo_set_is_visibly_labelled() -> None:
         (lambda doc: doc["rows"][0].pop("trust"), "EGX time zone: the field trust is missing"),
         (lambda doc: doc["rows"][0].update(trust="sure"), "EGX time zone: 'sure' is not a valid Trust"),
         (lambda doc: doc["rows"][0].update(value={"zone": "Africa/Atlantis"}), "no known time zone"),
-        (lambda doc: doc["rows"][1].update(value={"days": [0]}), "ISO weekday numbers"),
+        (
+            lambda doc: doc["rows"][1].update(value={"days": [0]}),
+            "EGX trading week Sunday to Thursday: Expected `int` >= 1 - at `$.days[0]`",
+        ),
         (lambda doc: doc["rows"][0].update(trust="unverified"), "an unverified row cannot be active"),
         (lambda doc: doc["rows"][0].update(sources=["Z9"]), "sources without an entry: Z9"),
         (lambda doc: doc["rows"].append(doc["rows"][0]), "'EGX time zone' and 'EGX time zone' both hold on every day"),
         (lambda doc: doc["rows"][0].update(valid_from="2026-02-30"), "EGX time zone: "),
         (lambda doc: doc.pop("sources"), "the field sources is missing"),
+        (
+            lambda doc: doc["rows"].append({**doc["rows"][0], "active": False, "label": "twin"}),
+            "time_zone '' from ever: 2 rows; a row is known by these three",
+        ),
     ],
 )
 def test_a_bad_rule_file_is_refused_by_file_and_row(tmp_path: Path, change: Any, message: str) -> None:

@@ -6,12 +6,11 @@ from datetime import UTC, date, datetime
 import pytest
 
 from exchanges.adx.plugin import plugin as adx
-from exchanges.api import OrderType, Phase, TimeInForce, Trust
+from exchanges.api import Phase, Trust
 from exchanges.calendar import (
     CalendarError,
     compile_intervals,
     interval_at,
-    phase_allows,
     phase_at,
     plan_day,
     validate_calendar,
@@ -22,7 +21,7 @@ from exchanges.reference import load_demo_market, load_rule_file
 
 EGX = load_rule_file(egx.rules_path).rules
 ADX = load_rule_file(adx.rules_path).rules
-DEMO = tuple(rule for exchange, rule in load_demo_market().rules if exchange == "EGX")
+DEMO = tuple(rule for exchange, rule in load_demo_market().rules if exchange == "EGX" and rule.kind is RuleKind.SESSION)
 
 
 def nanoseconds(text: str) -> int:
@@ -164,14 +163,3 @@ def test_a_malformed_phase_is_refused(phase: tuple[str, str, str]) -> None:
 def test_a_day_without_any_rows_is_closed_and_says_why() -> None:
     assert plan_day((), date(2026, 11, 22)).reason == "no trading week is known for this day"
     assert compile_intervals((), date(2026, 11, 22), 7) == ()
-
-
-def test_auction_calls_take_limit_orders_for_the_day_and_nothing_else() -> None:
-    for phase in (Phase.PRE_OPEN, Phase.OPENING_AUCTION, Phase.CLOSING_AUCTION, Phase.TRADE_AT_LAST):
-        assert phase_allows(phase, OrderType.LIMIT, TimeInForce.DAY)
-        assert not phase_allows(phase, OrderType.MARKET, TimeInForce.DAY)
-        assert not phase_allows(phase, OrderType.LIMIT, TimeInForce.FILL_OR_KILL)
-    for order_type in OrderType:
-        for time_in_force in TimeInForce:
-            assert phase_allows(Phase.CONTINUOUS, order_type, time_in_force)
-            assert not phase_allows(Phase.CLOSED, order_type, time_in_force)

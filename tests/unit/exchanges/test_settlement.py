@@ -10,7 +10,7 @@ import pytest
 from exchanges.dated_rules import DatedRule, RuleKind
 from exchanges.reference import load_demo_market, load_rule_file
 from exchanges.registry import registry
-from trading_workers.grpc_services.settlement_dates import (
+from exchanges.settlement import (
     NoSettlementDate,
     first_unsettled_day,
     is_trading_day,
