@@ -11,11 +11,8 @@ street convention. The only module that loads QuantLib.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
-from enum import StrEnum
 from fractions import Fraction
 
 import QuantLib as ql
@@ -33,6 +30,7 @@ from exchanges.assets.accrual import (
     to_decimal,
 )
 from exchanges.assets.business_days import BusinessDays
+from exchanges.assets.measures import FACE, CashFlow, FlowKind, Measures
 from exchanges.assets.payment_convention import PaymentConvention
 from exchanges.prices import MAX_PRICE, MICROS
 
@@ -44,8 +42,6 @@ AMOUNT_PLACES = 10
 """Decimals of accrued and paid amounts per 100 of face."""
 HIGHEST_YIELD = Decimal(1000)
 LOWEST_YIELD = Decimal(-50)
-FACE = 100
-PRICE_OF_PAR = FACE * MICROS
 
 
 _CONVENTIONS = {
@@ -58,35 +54,6 @@ _WEEKDAYS = {1: ql.Monday, 2: ql.Tuesday, 3: ql.Wednesday, 4: ql.Thursday, 5: ql
 _FREQUENCIES = {0: ql.Annual, 1: ql.Annual, 2: ql.Semiannual, 4: ql.Quarterly, 12: ql.Monthly}
 LONGEST_CLOSURE_DAYS = 31
 """How far beyond maturity the calendar must reach for the last payment to find an open day."""
-
-
-class FlowKind(StrEnum):
-    COUPON = "coupon"
-    REDEMPTION = "redemption"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CashFlow:
-    """A payment per 100 of face, due on ``due_date`` and paid on ``payment_date``."""
-
-    kind: FlowKind
-    accrual_start: date | None
-    due_date: date
-    payment_date: date
-    amount: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measures:
-    """Prices in micros per 100 of face; yield in percent; durations in years."""
-
-    clean_price: int
-    accrued: Decimal
-    dirty_price: int
-    yield_percent: Decimal
-    macaulay_duration: Decimal
-    modified_duration: Decimal
-    convexity: Decimal
 
 
 def cash_flows(terms: FixedIncomeTerms, convention: PaymentConvention, days: BusinessDays) -> tuple[CashFlow, ...]:
@@ -263,8 +230,3 @@ def _to_ql(day: date) -> ql.Date:
 
 def _from_ql(day: ql.Date) -> date:
     return date(day.year(), day.month(), day.dayOfMonth())
-
-
-def next_payment(flows: Sequence[CashFlow], after: date) -> CashFlow | None:
-    """Return the first payment that is due after a day."""
-    return next((each for each in flows if each.due_date > after), None)

@@ -18,13 +18,12 @@ from exchanges.assets.accrual import (
     to_decimal,
 )
 from exchanges.assets.fixed_income import (
-    FlowKind,
     cash_flows,
     from_clean_price,
     from_yield,
     last_day_of_payments,
-    next_payment,
 )
+from exchanges.assets.measures import FlowKind, next_payment
 from exchanges.assets.payment_convention import PaymentConvention
 
 ISSUE, MATURITY = date(2024, 6, 15), date(2034, 6, 15)
