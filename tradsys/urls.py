@@ -7,4 +7,5 @@ urlpatterns = [
     path("language/", include("django.conf.urls.i18n")),
     path("", include("trading_workers.rest.urls")),
     path("", include("trading_workers.pages.urls")),
+    path("", include("exchanges.assets.pages.urls")),
 ]
