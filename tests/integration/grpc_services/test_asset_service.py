@@ -210,11 +210,10 @@ async def test_rights_are_computed_from_their_share(assets: ServiceUnderTest) ->
 
 
 async def test_receipts_need_a_currency_rate_with_a_source(assets: ServiceUnderTest) -> None:
-    request = pb.ReceiptAnalyticsRequest(
-        exchange="EGX", symbol="DEMODR", currency_rate="13.25", rate_source="a bank's sheet of today"
-    )
+    source = "a bank's sheet of today"
+    request = pb.ReceiptAnalyticsRequest(exchange="EGX", symbol="DEMODR", currency_rate="13.25", rate_source=source)
     receipt = await assets.called("GetReceiptAnalytics", request, pb.ReceiptAnalytics)
-    assert (receipt.parity_price, receipt.rate_source) == (92_750_000, "a bank's sheet of today")
+    assert (receipt.parity_price, receipt.rate_source) == (92_750_000, source)
     assert Decimal(receipt.premium_bp) == (Decimal(4_500) / Decimal("92.75")).quantize(Decimal("0.01"))
     for change in ({"rate_source": ""}, {"currency_rate": ""}, {"currency_rate": "0"}, {"currency_rate": "1e3"}):
         wrong = pb.ReceiptAnalyticsRequest(exchange="EGX", symbol="DEMODR", currency_rate="13.25", rate_source="x")
@@ -225,12 +224,13 @@ async def test_receipts_need_a_currency_rate_with_a_source(assets: ServiceUnderT
 
 
 async def test_what_cannot_be_computed_is_refused_with_its_problem(assets: ServiceUnderTest) -> None:
+    matured = {"settlement_date": "2031-01-15"}
     for method, request, code, problem in (
         ("GetSukukAnalytics", {"symbol": "EGBKRSK01CV"}, "NOT_FOUND", "TERMS_INCOMPLETE"),
         ("GetBondAnalytics", {"symbol": "DEMOSUKUK"}, "ARGUMENT_INVALID", "ASSET_TYPE_DIFFERS"),
         (
             "GetBondAnalytics",
-            {"symbol": "DEMOBOND", "settlement_date": "2031-01-15"},
+            {"symbol": "DEMOBOND", **matured},
             "ARGUMENT_INVALID",
             "SETTLEMENT_OUTSIDE_LIFE",
         ),
