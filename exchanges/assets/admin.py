@@ -29,14 +29,16 @@ from exchanges.prices import PriceError, price_to_text, text_to_price
 PRICES = frozenset({"nav", "subscription_price"})
 
 
-class PriceField(forms.CharField):
+class PriceField(forms.Field):
     """A price of the columns in millionths, typed and shown as a decimal."""
+
+    widget = forms.TextInput
 
     def prepare_value(self, value: Any) -> Any:
         return price_to_text(value) if isinstance(value, int) else value
 
     def to_python(self, value: Any) -> int | None:
-        text = super().to_python(value)
+        text = str(value or "").strip()
         if not text:
             return None
         try:
@@ -83,7 +85,7 @@ class ServiceInline(admin.options.InlineModelAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
         if db_field.name in PRICES:
             text = _("value of a unit") if db_field.name == "nav" else _("subscription price")
-            return PriceField(label=text, required=not db_field.blank, max_length=24)
+            return PriceField(label=text, required=not db_field.blank)
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 
