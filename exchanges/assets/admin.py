@@ -27,6 +27,7 @@ from exchanges.models import Instrument
 from exchanges.prices import PriceError, price_to_text, text_to_price
 
 PRICES = frozenset({"nav", "subscription_price"})
+LONG_TEXTS = frozenset({"sources", "note"})
 
 
 class PriceField(forms.Field):
@@ -86,6 +87,8 @@ class ServiceInline(admin.options.InlineModelAdmin):
         if db_field.name in PRICES:
             text = _("value of a unit") if db_field.name == "nav" else _("subscription price")
             return PriceField(label=text, required=not db_field.blank)
+        if db_field.name in LONG_TEXTS:
+            kwargs["widget"] = forms.Textarea(attrs={"rows": 2, "cols": 40})
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
 

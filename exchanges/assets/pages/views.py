@@ -31,6 +31,7 @@ from exchanges.prices import PriceError, price_to_text, text_to_price
 from tenants.access import membership_of_request, permission_required
 from tenants.roles import Permission, may
 
+DAY = "j M Y"
 SHOWN_VALUES = 12
 """Rows of the table of values; the picture shows them all."""
 _TONES = {Trust.VERIFIED: "good", Trust.SINGLE_SOURCE: "warn", Trust.UNVERIFIED: "bad", Trust.DEMO: "demo"}
@@ -121,7 +122,7 @@ def _figures(record: AssetRecord, today: date, settlement: date, price: int | No
             fund = unit_analytics.fund_figures(record, today=today, price=price)
             facts = [
                 Fact(_("Value of a unit"), price_to_text(fund.nav), figure=True),
-                Fact(_("Valued on"), date_format(fund.valued_on)),
+                Fact(_("Valued on"), date_format(fund.valued_on, DAY)),
                 Fact(_("Price"), price_to_text(fund.price), figure=True),
                 _premium(fund.premium_bp),
             ]
@@ -155,7 +156,7 @@ def _fixed_income(record: AssetRecord, settlement: date, price: int | None) -> d
     found = fixed_income_figures(record, settlement, price)
     measures = found.measures
     facts = [
-        Fact(_("Settlement"), date_format(settlement)),
+        Fact(_("Settlement"), date_format(settlement, DAY)),
         Fact(_("Clean price, per 100 of face"), price_to_text(measures.clean_price), figure=True),
         Fact(_("Accrued"), f"{measures.accrued:f}", figure=True),
         Fact(_("Dirty price"), price_to_text(measures.dirty_price), figure=True),
@@ -220,7 +221,7 @@ def _facts(record: AssetRecord) -> list[Fact]:
         if rule.name == "subscription_price":
             facts.append(Fact(_("Subscription price"), price_to_text(value), figure=True))
         elif isinstance(rule.form, DateForm):
-            facts.append(Fact(name, date_format(value)))
+            facts.append(Fact(name, date_format(value, DAY)))
         elif isinstance(rule.form, DecimalForm):
             facts.append(Fact(name, f"{value.normalize():f}", figure=True))
         elif isinstance(value, int):
