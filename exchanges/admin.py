@@ -20,6 +20,9 @@ from django.utils.translation import gettext as _
 from exchanges import services
 from exchanges.admin_forms import DataSetImportForm, MarketReferenceForm, RoutingRuleForm, RuleRowForm
 from exchanges.api import Trust
+from exchanges.assets.admin import inlines_for
+from exchanges.assets.services import KIND as ASSETS
+from exchanges.assets.services import apply_data_set
 from exchanges.calendar import DayPlan, plan_day, time_zone_on
 from exchanges.closure_admin import closures_page
 from exchanges.closures import confirm_closure
@@ -150,6 +153,9 @@ class InstrumentAdmin(ReferenceDataAdmin):
     list_select_related = ("exchange",)
     search_fields = ("symbol", "isin", "name", "name_ar")
     readonly_fields = ("isin_mark", "lot_mark", "reference")
+
+    def get_inlines(self, request: HttpRequest, obj: Instrument | None) -> list[Any]:
+        return inlines_for(obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Instrument]:
         return super().get_queryset(request).prefetch_related("references__data_set")
@@ -285,6 +291,8 @@ class DataSetAdmin(ReferenceDataAdmin):
             signature=form.cleaned_data["signature"],
             signer=form.cleaned_data["signer"],
         )
+        if imported.kind == ASSETS:
+            apply_data_set(actor=request.user, data_set=imported)
         obj.__dict__.update(imported.__dict__)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import transaction
 
 from exchanges.api import ExchangePlugin
+from exchanges.assets.services import load_published_details
 from exchanges.models import Exchange, ExchangeSwitch, Instrument, RoutingRule, RuleRow
 from exchanges.reference import InstrumentRecord, RuleFile, load_instruments, load_rule_file
 from exchanges.registry import PluginRegistry, registry
@@ -60,6 +61,7 @@ def load_reference_data(*, actor: Actor, plugins: PluginRegistry | None = None) 
         check_rules(exchange)
         _load_instruments(exchange, [row for row in instruments if row.exchange == plugin.id], counts)
         _open_routes(exchange, plugin, position, counts)
+    load_published_details(actor=actor)
     if counts.changed:
         publish_platform_change(
             actor=actor, action="exchanges.reference_data.loaded", subject="reference_data", before=None, after=asdict(counts)

@@ -29,6 +29,7 @@ SHARED_APPS = [
     "tradsys.outbox",
     "tradsys.audit",
     "exchanges",
+    "exchanges.assets",
     "licensing",
     "compliance",
     "trading_workers",

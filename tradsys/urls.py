@@ -8,4 +8,5 @@ urlpatterns = [
     path("", include("trading_workers.rest.urls")),
     path("", include("trading_workers.pages.urls")),
     path("", include("exchanges.pages.urls")),
+    path("", include("exchanges.assets.pages.urls")),
 ]

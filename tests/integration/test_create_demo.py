@@ -97,6 +97,7 @@ def test_demo_data_are_signed_by_demo_signers_and_labelled() -> None:
     with platform_scope():
         sets = {data_set.name: data_set for data_set in DataSet.objects.select_related("signer")}
         assert {name: (each.signed_by, each.signer.kind) for name, each in sets.items()} == {
+            "demo-assets": ("DEMO operator", "operator"),
             "demo-market": ("DEMO operator", "operator"),
             "demo-verdicts": ("DEMO board", "board"),
         }

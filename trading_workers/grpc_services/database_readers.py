@@ -12,6 +12,8 @@ from django.db import close_old_connections
 from django.db.models import Q
 
 from compliance.selectors import ruling_of
+from exchanges.assets.records import AssetListing, AssetRecord
+from exchanges.assets.selectors import asset_listings, asset_record
 from exchanges.dated_rules import RuleKind
 from exchanges.models import Exchange, RuleRow
 from exchanges.selectors import acting_rules_by_exchange, dated_rule, instruments_for_display
@@ -46,6 +48,12 @@ class DatabaseReaders:
 
     async def reference_facts(self) -> ReferenceFacts:
         return await self._asked(_reference_facts)
+
+    async def asset(self, exchange: str, symbol: str, today: date) -> AssetRecord | None:
+        return await self._asked(lambda: _asset(exchange, symbol, today))
+
+    async def asset_listings(self) -> list[AssetListing]:
+        return await self._asked(_asset_listings)
 
     async def ruling(self, verdict_id: str) -> Ruling | None:
         return await self._asked(lambda: _ruling(verdict_id))
@@ -144,6 +152,16 @@ def _reference_facts() -> ReferenceFacts:
             if each.symbol
         }
     return ReferenceFacts(exchanges=exchanges, instruments=instruments)
+
+
+def _asset(exchange: str, symbol: str, today: date) -> AssetRecord | None:
+    with platform_scope():
+        return asset_record(exchange=exchange, symbol=symbol, today=today)
+
+
+def _asset_listings() -> list[AssetListing]:
+    with platform_scope():
+        return asset_listings()
 
 
 def _ruling(verdict_id: str) -> Ruling | None:

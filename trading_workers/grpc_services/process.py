@@ -6,11 +6,13 @@ threads.
 
 from __future__ import annotations
 
+from exchanges.assets.fixed_income_analytics import fixed_income_figures
 from exchanges.fix.clock import SystemClock
 from trading_workers.grpc_services.asset_service import AssetService
 from trading_workers.grpc_services.database_readers import DatabaseHealth, DatabaseReaders
 from trading_workers.grpc_services.exchange_service import ExchangeService
 from trading_workers.grpc_services.islamic_finance_service import IslamicFinanceService
+from trading_workers.grpc_services.known_assets import KnownAssets
 from trading_workers.grpc_services.licensing_service import LicensingService
 from trading_workers.grpc_services.reference_facts import CurrentFacts
 from trading_workers.grpc_services.settlement_service import SettlementService
@@ -35,6 +37,7 @@ async def serve(configuration: Configuration) -> int:
     documents, readers = HeldDocuments(), DatabaseReaders(now=now)
     database = DatabaseHealth(readers)
     facts = CurrentFacts(documents, readers.reference_facts, now)
+    assets = KnownAssets(documents, readers.asset, readers.asset_listings, now)
     channels = MeshChannels(mesh.registry, mesh.mesh, _trust(mesh))
 
     def apply(document: AnyDocument) -> None:
@@ -48,7 +51,7 @@ async def serve(configuration: Configuration) -> int:
             loader_of(PROCESS, configuration, apply, now),
             [
                 ExchangeService(documents, facts, now),
-                AssetService(documents, facts, now),
+                AssetService(documents, facts, assets, fixed_income_figures, now),
                 LicensingService(documents, catalogue=SERVICES, usage=readers.usage, record=readers.record, now=now),
                 IslamicFinanceService(documents, readers.ruling, now),
                 SettlementService(facts, readers.executions, now),

@@ -49,6 +49,51 @@ class AssetServiceStub:
                 request_serializer=tradsys_dot_v1_dot_assets__pb2.ListAssetTypesRequest.SerializeToString,
                 response_deserializer=tradsys_dot_v1_dot_assets__pb2.ListAssetTypesResponse.FromString,
                 _registered_method=True)
+        self.GetAsset = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetAsset',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.GetAssetRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.Asset.FromString,
+                _registered_method=True)
+        self.ListAssets = channel.unary_unary(
+                '/tradsys.v1.AssetService/ListAssets',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.ListAssetsRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.ListAssetsResponse.FromString,
+                _registered_method=True)
+        self.ValidateAsset = channel.unary_unary(
+                '/tradsys.v1.AssetService/ValidateAsset',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.ValidateAssetRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.AssetValidation.FromString,
+                _registered_method=True)
+        self.GetBondAnalytics = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetBondAnalytics',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeAnalytics.FromString,
+                _registered_method=True)
+        self.GetSukukAnalytics = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetSukukAnalytics',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeAnalytics.FromString,
+                _registered_method=True)
+        self.GetFundAnalytics = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetFundAnalytics',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.UnitAnalyticsRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.FundAnalytics.FromString,
+                _registered_method=True)
+        self.GetReitAnalytics = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetReitAnalytics',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.UnitAnalyticsRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.ReitAnalytics.FromString,
+                _registered_method=True)
+        self.GetRightAnalytics = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetRightAnalytics',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.RightAnalyticsRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.RightAnalytics.FromString,
+                _registered_method=True)
+        self.GetReceiptAnalytics = channel.unary_unary(
+                '/tradsys.v1.AssetService/GetReceiptAnalytics',
+                request_serializer=tradsys_dot_v1_dot_assets__pb2.ReceiptAnalyticsRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_assets__pb2.ReceiptAnalytics.FromString,
+                _registered_method=True)
 
 
 class AssetServiceServicer:
@@ -72,6 +117,60 @@ class AssetServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetAsset(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAssets(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ValidateAsset(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetBondAnalytics(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSukukAnalytics(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFundAnalytics(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReitAnalytics(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRightAnalytics(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetReceiptAnalytics(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AssetServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -89,6 +188,51 @@ def add_AssetServiceServicer_to_server(servicer, server):
                     servicer.ListAssetTypes,
                     request_deserializer=tradsys_dot_v1_dot_assets__pb2.ListAssetTypesRequest.FromString,
                     response_serializer=tradsys_dot_v1_dot_assets__pb2.ListAssetTypesResponse.SerializeToString,
+            ),
+            'GetAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAsset,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.GetAssetRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.Asset.SerializeToString,
+            ),
+            'ListAssets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAssets,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.ListAssetsRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.ListAssetsResponse.SerializeToString,
+            ),
+            'ValidateAsset': grpc.unary_unary_rpc_method_handler(
+                    servicer.ValidateAsset,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.ValidateAssetRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.AssetValidation.SerializeToString,
+            ),
+            'GetBondAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetBondAnalytics,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeAnalytics.SerializeToString,
+            ),
+            'GetSukukAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSukukAnalytics,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.FixedIncomeAnalytics.SerializeToString,
+            ),
+            'GetFundAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFundAnalytics,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.UnitAnalyticsRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.FundAnalytics.SerializeToString,
+            ),
+            'GetReitAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReitAnalytics,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.UnitAnalyticsRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.ReitAnalytics.SerializeToString,
+            ),
+            'GetRightAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRightAnalytics,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.RightAnalyticsRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.RightAnalytics.SerializeToString,
+            ),
+            'GetReceiptAnalytics': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReceiptAnalytics,
+                    request_deserializer=tradsys_dot_v1_dot_assets__pb2.ReceiptAnalyticsRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_assets__pb2.ReceiptAnalytics.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -172,6 +316,249 @@ class AssetService:
             '/tradsys.v1.AssetService/ListAssetTypes',
             tradsys_dot_v1_dot_assets__pb2.ListAssetTypesRequest.SerializeToString,
             tradsys_dot_v1_dot_assets__pb2.ListAssetTypesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetAsset',
+            tradsys_dot_v1_dot_assets__pb2.GetAssetRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.Asset.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAssets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/ListAssets',
+            tradsys_dot_v1_dot_assets__pb2.ListAssetsRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.ListAssetsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ValidateAsset(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/ValidateAsset',
+            tradsys_dot_v1_dot_assets__pb2.ValidateAssetRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.AssetValidation.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetBondAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetBondAnalytics',
+            tradsys_dot_v1_dot_assets__pb2.FixedIncomeRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.FixedIncomeAnalytics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSukukAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetSukukAnalytics',
+            tradsys_dot_v1_dot_assets__pb2.FixedIncomeRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.FixedIncomeAnalytics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFundAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetFundAnalytics',
+            tradsys_dot_v1_dot_assets__pb2.UnitAnalyticsRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.FundAnalytics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReitAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetReitAnalytics',
+            tradsys_dot_v1_dot_assets__pb2.UnitAnalyticsRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.ReitAnalytics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRightAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetRightAnalytics',
+            tradsys_dot_v1_dot_assets__pb2.RightAnalyticsRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.RightAnalytics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReceiptAnalytics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.AssetService/GetReceiptAnalytics',
+            tradsys_dot_v1_dot_assets__pb2.ReceiptAnalyticsRequest.SerializeToString,
+            tradsys_dot_v1_dot_assets__pb2.ReceiptAnalytics.FromString,
             options,
             channel_credentials,
             insecure,

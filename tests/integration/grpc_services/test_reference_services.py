@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 import pytest
 from django.db import OperationalError
 
+from exchanges.assets.fixed_income_analytics import fixed_income_figures
 from tests.integration.grpc_services.conftest import NOW, SECOND, World
 from tests.mesh_calls import Refused, ServiceUnderTest, member, serving
 from trading_workers.grpc_services.asset_service import AssetService
 from trading_workers.grpc_services.exchange_service import ExchangeService
+from trading_workers.grpc_services.known_assets import KnownAssets
 from trading_workers.grpc_services.reference_facts import ReferenceFacts
 from tradsys.v1 import assets_pb2, exchanges_pb2
 
@@ -23,7 +25,9 @@ async def exchanges(world: World) -> AsyncIterator[ServiceUnderTest]:
 
 @pytest.fixture
 async def assets(world: World) -> AsyncIterator[ServiceUnderTest]:
-    async with serving(AssetService(world.documents, world.facts, world.clock), world.gate) as under_test:
+    known = KnownAssets(world.documents, world.readers.asset, world.readers.asset_listings, world.clock)
+    service = AssetService(world.documents, world.facts, known, fixed_income_figures, world.clock)
+    async with serving(service, world.gate) as under_test:
         yield under_test
 
 

@@ -17,6 +17,8 @@ from django.utils import timezone
 import compliance
 from compliance.models import Board, ComplianceProfile, RuleSet, Trust
 from compliance.services import activate_rule_set, define_board, draft_rule_set, publish_verdicts, set_profile
+from exchanges.assets.data_set import DEMO_ASSETS_PATH
+from exchanges.assets.services import import_assets
 from exchanges.loading import load_reference_data
 from exchanges.models import DataSet, Exchange, Signer
 from exchanges.reference import DEMO_MARKET_PATH
@@ -46,6 +48,7 @@ class Command(BaseCommand):
             self._reference_data()
             self._operator()
             self._market_data()
+            self._assets()
             self._board()
             for plan in load_reference_plans(actor=ACTOR):
                 self._say(f"plan {plan.code}")
@@ -81,6 +84,17 @@ class Command(BaseCommand):
         except DataSetRefused as error:
             raise CommandError(f"{DEMO_MARKET_PATH.name} was refused: {error}") from error
         self._say("market data set, signed by the demo operator: reference prices, lots, a session that is always open")
+
+    def _assets(self) -> None:
+        document = DEMO_ASSETS_PATH.read_text(encoding="utf-8")
+        if _is_imported(document):
+            return
+        key, signer = self._signer(demo.OPERATOR_SIGNER, Signer.Kind.OPERATOR, "demo-operator")
+        try:
+            import_assets(actor=ACTOR, document=document, signature=sign_data_set(document, key), signer=signer)
+        except DataSetRefused as error:
+            raise CommandError(f"{DEMO_ASSETS_PATH.name} was refused: {error}") from error
+        self._say("assets of each type, signed by the demo operator: invented bonds, sukuk, funds, rights, nobody trades them")
 
     def _board(self) -> None:
         board = Board.objects.filter(code=demo.BOARD).first()
