@@ -7,7 +7,7 @@ Pure apart from reading the files. Raises ``ReferenceDataError`` (a ``RuleError`
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -134,7 +134,7 @@ def load_venue_reference(exchange: str, *, day: date, demo: bool = True, plugin:
     """
     plugin = plugin or registry().get(exchange)
     rule_file = load_rule_file(plugin.rules_path)
-    market = load_demo_market() if demo else None
+    market = demo_market_of(plugin) if demo else None
     rules = rule_file.rules + tuple(rule for code, rule in (market.rules if market else ()) if code == exchange)
     validate_rules(rules)
     currency = rule_on(rules, day, RuleKind.CURRENCY)
@@ -146,9 +146,9 @@ def load_venue_reference(exchange: str, *, day: date, demo: bool = True, plugin:
         if record.exchange == exchange and record.valid_from <= day:
             latest[record.symbol] = record
     listed: dict[str, VenueInstrument] = {}
-    for instrument in load_instruments():
+    for instrument in instruments_of(plugin):
         quote = latest.get(instrument.symbol)
-        if instrument.exchange == exchange and quote is not None:
+        if quote is not None:
             listed[instrument.symbol] = _venue_instrument(instrument, quote, rules, day)
     return VenueReference(
         exchange=exchange,
@@ -208,6 +208,26 @@ def load_instruments(path: Path = INSTRUMENTS_PATH) -> tuple[InstrumentRecord, .
         seen.add(key)
         instruments.append(instrument)
     return tuple(instruments)
+
+
+def instruments_of(plugin: ExchangePlugin) -> tuple[InstrumentRecord, ...]:
+    """What the plugin's exchange lists: from its own file, which may speak of no other exchange, or from the project's.
+
+    Raises ``ReferenceDataError``.
+    """
+    instruments = load_instruments(plugin.instruments_path or INSTRUMENTS_PATH)
+    if plugin.instruments_path is not None:
+        _require_own(plugin, plugin.instruments_path, (each.exchange for each in instruments))
+    return tuple(each for each in instruments if each.exchange == plugin.id)
+
+
+def demo_market_of(plugin: ExchangePlugin) -> MarketDataSet:
+    """The labelled demonstration prices that hold at the plugin's exchange; as ``instruments_of``."""
+    market = load_demo_market(plugin.demo_market_path or DEMO_MARKET_PATH)
+    if plugin.demo_market_path is not None:
+        named = [each.exchange for each in market.instruments] + [exchange for exchange, _ in market.rules]
+        _require_own(plugin, plugin.demo_market_path, named)
+    return market
 
 
 def load_demo_market(path: Path = DEMO_MARKET_PATH) -> MarketDataSet:
@@ -303,6 +323,12 @@ def _venue_instrument(instrument: InstrumentRecord, quote: MarketRecord, rules: 
         band_low=low,
         band_high=high,
     )
+
+
+def _require_own(plugin: ExchangePlugin, path: Path, exchanges: Iterable[str]) -> None:
+    if others := {each for each in exchanges if each != plugin.id}:
+        names = ", ".join(sorted(others))
+        raise ReferenceDataError(f"exchange plugin {plugin.id}: {path.name} speaks of {names}; a plugin brings its own rows only")
 
 
 def _positive(number: int) -> int:

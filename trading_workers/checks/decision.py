@@ -82,7 +82,6 @@ _PER_ORDER: Final = tuple(check for check in CHECKS if check not in STANDING)
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     line: str
-    mic: str
     currency: str
     verdict_id: str
     reserve_price: int
@@ -119,7 +118,6 @@ def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, o
     verdict = None if board is None else subject.tenant.verdict(board, subject.instrument.key)
     return Accepted(
         line=line,
-        mic=subject.exchange.mic,
         currency=subject.instrument.currency,
         verdict_id="" if verdict is None else verdict.verdict_id,
         reserve_price=subject.worst_price if order.side is Side.BUY else 0,

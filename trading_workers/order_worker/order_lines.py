@@ -18,22 +18,19 @@ from exchanges.fix.clock import Clock
 from exchanges.fix.connection import Initiator
 from exchanges.fix.message import Message, Parser
 from exchanges.fix.session import Session
-from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import Frame
+from exchanges.fix_venue.dialect import CL_ORD_ID, NEW_ORDER_SINGLE, ORIG_CL_ORD_ID
 from trading_workers.journal.records import AnyPayload, CancelRejected, Execution, FixReceived, decode, encode
 from trading_workers.journal.segments import JournalError
-from trading_workers.order_messages import NEW_ORDER_SINGLE
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.journal_store import JournalStore
 from trading_workers.order_worker.line_breaker import LineBreaker
 from trading_workers.order_worker.order_spans import measure_reports
 from trading_workers.order_worker.venue_messages import (
-    CL_ORD_ID,
     MSG_SEQ_NUM,
-    ORIG_CL_ORD_ID,
     REF_SEQ_NUM,
     TEXT,
-    read_message,
+    ReportReader,
     rejected_message,
 )
 from trading_workers.order_worker.worker_journal import WorkerJournal
@@ -44,7 +41,6 @@ from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("trading_workers.lines")
 
-HEARTBEAT_SECONDS = 10
 CHECK_SECONDS = 0.05
 """Between two looks for orders that the venue has not answered."""
 NO_LIMIT_MS = 10**12
@@ -97,6 +93,7 @@ class OrderLines(Application):
         self._on_report = on_report
         self._inbound: list[_Inbound] = []
         self._names: dict[Session, str] = {}
+        self._readers: dict[str, ReportReader] = {}
         self.stores: dict[str, JournalStore] = {}
         self.initiators: dict[str, Initiator] = {}
         self.breakers: dict[str, LineBreaker] = {}
@@ -105,12 +102,9 @@ class OrderLines(Application):
         """Reports that changed nothing, by why."""
         for exchange, address in venues.items():
             name = line_name(exchange)
-            config = SessionConfig(
-                sender_comp_id=comp_id,
-                target_comp_id=exchange,
-                hosts=((address.host, address.port),),
-                heartbeat_seconds=HEARTBEAT_SECONDS,
-            )
+            client = path.clients[exchange]
+            config = client.orders.config(comp_id, ((address.host, address.port),))
+            self._readers[name] = ReportReader(name, client.dialect.reports)
             store = JournalStore(name, journal.append_durably, journal.read_from)
             self.breakers[name] = guard = self._guard(exchange, name, breakers, steady)
             initiator = Initiator(
@@ -201,7 +195,7 @@ class OrderLines(Application):
 
     def on_application_message(self, session: Session, message: Message) -> None:
         line = self._names[session]
-        self._inbound.append(_Inbound(line, message, read_message(message, line)))
+        self._inbound.append(_Inbound(line, message, self._readers[line].read(message)))
 
     def on_reject(self, session: Session, message: Message) -> None:
         """The venue refused one of our messages as a message; if it was an order or a cancel, that one is rejected."""

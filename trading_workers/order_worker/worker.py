@@ -10,6 +10,8 @@ import signal
 from pathlib import Path
 
 from exchanges.fix.clock import SystemClock
+from exchanges.plugin_settings import read_settings
+from exchanges.registry import registry
 from trading_workers.journal.records import RecordType, decode
 from trading_workers.journal.recovery import read_all, recover
 from trading_workers.journal.segments import JournalError
@@ -72,11 +74,12 @@ class Worker:
         self._mesh = MeshProcess(name, configuration, now=self._clock.now)
         folder = configuration.var / name
         self._breakers = Breakers(self._mesh.mesh.circuit_breaker)
-        self._path = OrderPath(name, number)
+        clients = registry().clients(configuration.venues, read_settings(configuration.exchange_settings_file))
+        self._path = OrderPath(name, number, clients)
         self._journal, lines_of = self._open_journal(folder / "journal", policy)
         self._lines = OrderLines(
             comp_id=f"TRADSYS-W{number}",
-            venues=configuration.venues,
+            venues={exchange: address for exchange, address in configuration.venues.items() if exchange in clients},
             path=self._path,
             journal=self._journal,
             clock=self._clock,

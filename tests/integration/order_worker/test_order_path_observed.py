@@ -18,6 +18,7 @@ from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
+from exchanges.registry import registry
 from tests.mesh_documents import mesh_config
 from trading_workers.journal.recovery import recover
 from trading_workers.journal.writer import JournalWriter
@@ -67,7 +68,7 @@ class Desk:
 
     def __init__(self, folder: Path, port: int, breakers: Breakers | None = None) -> None:
         clock, now = SystemClock(), time.time_ns()
-        self.path = OrderPath("worker-1", 1)
+        self.path = OrderPath("worker-1", 1, registry().clients(("EGX",)))
         document = platform(now)
         self.path.configure_platform(
             msgspec.structs.replace(document, routes=tuple(msgspec.structs.replace(each, line="EGX-1") for each in document.routes))
