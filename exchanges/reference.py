@@ -18,7 +18,6 @@ from exchanges.calendar import PhaseInterval, compile_intervals, time_zone_on, v
 from exchanges.dated_rules import DatedRule, RuleError, RuleKind, rule_from_document, rule_on, validate_rules
 from exchanges.isin import is_valid_isin
 from exchanges.prices import PriceError, PriceLimit, TickBand, band_limits, is_on_tick, text_to_price, validate_ticks
-from exchanges.registry import registry
 
 INSTRUMENTS_PATH = Path(__file__).with_name("data") / "instruments.json"
 DEMO_MARKET_PATH = Path(__file__).with_name("data") / "demo_market.json"
@@ -132,7 +131,11 @@ def load_venue_reference(exchange: str, *, day: date, demo: bool = True, plugin:
     always open. Without it no instrument is listed, as no verified reference price is known.
     Raises ``PluginError`` for an unknown exchange, ``ReferenceDataError`` for a bad file.
     """
-    plugin = plugin or registry().get(exchange)
+    if plugin is None:
+        # The registry reads plugins' files by this module before it takes them.
+        from exchanges.registry import registry
+
+        plugin = registry().get(exchange)
     rule_file = load_rule_file(plugin.rules_path)
     market = demo_market_of(plugin) if demo else None
     rules = rule_file.rules + tuple(rule for code, rule in (market.rules if market else ()) if code == exchange)
@@ -187,6 +190,13 @@ def load_rule_file(path: Path) -> RuleFile:
         raise ReferenceDataError(f"{path.name}: the field {error.args[0]} is missing") from error
     except RuleError as error:
         raise ReferenceDataError(f"{path.parent.name}/{path.name}: {error}") from error
+
+
+def check_files(plugin: ExchangePlugin) -> None:
+    """Read every file of a plugin once. Raises ``ReferenceDataError`` naming file and row."""
+    load_rule_file(plugin.rules_path)
+    instruments_of(plugin)
+    demo_market_of(plugin)
 
 
 def load_instruments(path: Path = INSTRUMENTS_PATH) -> tuple[InstrumentRecord, ...]:

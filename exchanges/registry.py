@@ -12,9 +12,11 @@ from functools import cache
 from importlib.metadata import EntryPoint
 
 from exchanges.api import PLUGIN_API_VERSION, ExchangePlugin, PluginError
+from exchanges.dated_rules import RuleError
 from exchanges.exchange_service import ExchangeConfig, ExchangeService
 from exchanges.fix_venue.client import ExchangeClient
 from exchanges.plugin_settings import check_schema, checked_settings
+from exchanges.reference import check_files
 from tradsys.exchange_entries import exchange_entries
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ class PluginRegistry:
         self.sources: dict[str, str] = {}
 
     def register(self, plugin: ExchangePlugin) -> None:
-        """Add a plugin that is complete: its schema is one, its defaults satisfy it, its client can be made.
+        """Add a plugin that is complete: its files can be read, its schema is one, its defaults satisfy it, its client can be made.
 
         Raises ``PluginError`` when that is not so, when closed, of another API version, or not unique.
         """
@@ -53,6 +55,10 @@ class PluginRegistry:
             path = getattr(plugin, name)
             if path is not None and not path.is_file():
                 raise PluginError(f"exchange plugin {plugin.id}: {name} is no file: {path}")
+        try:
+            check_files(plugin)
+        except RuleError as error:
+            raise PluginError(f"exchange plugin {plugin.id}: {error}") from error
         check_schema(plugin)
         _client(plugin, checked_settings(plugin, {}))
         self._plugins[plugin.id] = plugin

@@ -1,7 +1,8 @@
 """Which exchanges are installed, from the metadata of packages alone: no plugin is imported to know it.
 
 A package announces its plugin in the entry-point group ``tradsys.exchanges``, under the exchange's code in lower case. The
-project's own two are declared in ``pyproject.toml`` the same way, and read from there where it runs from its folder without being installed.
+project's own two are declared in ``pyproject.toml`` the same way, and read from there where it runs from its folder without being
+installed.
 """
 
 from __future__ import annotations

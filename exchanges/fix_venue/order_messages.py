@@ -24,18 +24,21 @@ from exchanges.prices import price_to_text
 _KEPT: Final = 16_384
 """Layouts of one dialect: kinds of order times instruments."""
 
-_OWN: Final = {
-    Term.CLIENT_ORDER_ID: 0,
-    Term.ORIGINAL_CLIENT_ORDER_ID: 1,
-    Term.ACCOUNT: 2,
-    Term.QUANTITY: 3,
-    Term.PRICE: 4,
-    Term.TRANSACT_TIME: 5,
-}
-"""What is each order's own, by its place among the arguments' texts."""
+_OWN: Final = (
+    Term.CLIENT_ORDER_ID,
+    Term.ORIGINAL_CLIENT_ORDER_ID,
+    Term.ACCOUNT,
+    Term.QUANTITY,
+    Term.PRICE,
+    Term.TRANSACT_TIME,
+)
+"""What is each order's own."""
 
-Layout = tuple[list[Field], tuple[tuple[int, int, int], ...]]
-"""Fields with gaps; (place, tag, number in ``_OWN``) of each gap."""
+Gap = tuple[int, int]
+"""Place in the message, and tag."""
+
+Layout = tuple[list[Field], Gap, Gap, Gap, Gap, Gap, Gap]
+"""Fields with a gap for each of ``_OWN``; what a message does not have goes to a place at the end that is cut off."""
 
 
 @lru_cache(maxsize=65_536)
@@ -89,11 +92,15 @@ class OrderMessages:
         known = self._layouts.get((msg_type, symbol, side, order_type, time_in_force))
         if known is None:
             known = self._layout(msg_type, symbol, side, order_type, time_in_force)
-        layout, gaps = known
+        layout, own_id, original, own_account, amount, own_price, time = known
         fields = layout.copy()
-        own = (client_order_id, original_client_order_id, account.encode(), b"%d" % quantity, _price(price), transact_time)
-        for place, tag, number in gaps:
-            fields[place] = (tag, own[number])
+        fields[original[0]] = (original[1], original_client_order_id)
+        fields[own_price[0]] = (own_price[1], _price(price))
+        fields[own_id[0]] = (own_id[1], client_order_id)
+        fields[own_account[0]] = (own_account[1], account.encode())
+        fields[amount[0]] = (amount[1], b"%d" % quantity)
+        fields[time[0]] = (time[1], transact_time)
+        del fields[-1]
         return fields
 
     def _layout(self, msg_type: str, symbol: str, side: str, order_type: str, time_in_force: str) -> Layout:
@@ -106,18 +113,21 @@ class OrderMessages:
             Term.TIME_IN_FORCE: dialect.times_in_force[time_in_force],
         }
         fields: list[Field] = []
-        gaps: list[tuple[int, int, int]] = []
+        gaps: dict[Term, Gap] = {}
         for tag, content in self._shapes[msg_type]:
             if not isinstance(content, Term):
                 fields.append((tag, content))
             elif content in _OWN:
                 if content is Term.PRICE and order_type == OrderType.MARKET:
                     continue
-                gaps.append((len(fields), tag, _OWN[content]))
+                gaps[content] = (len(fields), tag)
                 fields.append((tag, b""))
             elif same[content]:
                 fields.append((tag, same[content]))
-        layout = fields, tuple(gaps)
+        nowhere = (len(fields), 0)
+        fields.append((0, b""))
+        own_id, original, account, amount, price, time = (gaps.get(term, nowhere) for term in _OWN)
+        layout = fields, own_id, original, account, amount, price, time
         if len(self._layouts) < _KEPT:
             self._layouts[msg_type, symbol, side, order_type, time_in_force] = layout
         return layout
