@@ -111,7 +111,9 @@ async def test_market_and_immediate_orders_are_taken_and_what_finds_no_partner_i
 ) -> None:
     buyer, seller = services
     await buyer.place_order(order("b1", quantity=5))
-    sold = await seller.place_order(order("s1", Side.SELL, 5, 0, type=OrderType.MARKET, time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL))
+    sold = await seller.place_order(
+        order("s1", Side.SELL, 5, 0, type=OrderType.MARKET, time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL)
+    )
     assert (sold.state, sold.cumulative) == (OrderState.FILLED, 5)
     alone = await seller.place_order(order("s2", Side.SELL, 5, 139 * MICROS, time_in_force=TimeInForce.FILL_OR_KILL))
     assert (alone.state, alone.cumulative) == (OrderState.EXPIRED, 0)
@@ -289,5 +291,5 @@ def test_settings_against_the_schema_and_a_missing_address_are_refused_by_the_pl
     ):
         with pytest.raises(PluginError, match=text):
             registry().create_service(ExchangeConfig(exchange="EGX", orders=nowhere, settings=settings))
-    with pytest.raises(PluginError, match="exchange plugin EGX: create_service failed: .*address of its order line"):
+    with pytest.raises(PluginError, match=r"exchange plugin EGX: create_service failed: .*address of its order line"):
         registry().create_service(ExchangeConfig(exchange="EGX"))

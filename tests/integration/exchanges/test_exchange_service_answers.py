@@ -1,4 +1,4 @@
-"""Every answer that a venue may give, from an acceptor of the test's own: replaces, refusals of all kinds, silence, other dialects."""
+"""Every answer that a venue may give, from an acceptor of the test's own: replaces, refusals, silence, other dialects."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def raises(error: Exception) -> Answer:
 class Stand:
     """A scripted venue and a service that is connected to it."""
 
-    def __init__(self, dialect: OrderDialect = FIX44_ORDERS, version: str = "FIX.4.4", settings: Mapping[str, object] | None = None):
+    def __init__(
+        self, dialect: OrderDialect = FIX44_ORDERS, version: str = "FIX.4.4", settings: Mapping[str, object] | None = None
+    ):
         self.venue = ScriptedVenue()
         dictionary, _ = VERSIONS[version]
         config = SessionConfig(
@@ -170,7 +172,9 @@ async def test_a_replace_that_the_venue_refuses_leaves_the_order_as_it_was(
 async def test_a_replace_is_checked_like_an_order_before_it_goes_out(stand: Stand) -> None:
     await stand.service.place_order(order("b1"))
     for quantity, price in ((0, 140 * MICROS), (10, 140_001_000), (10, 500 * MICROS)):
-        assert (await refusal(stand.service.replace_order("b1", quantity=quantity, price=price))).code is ExchangeRefusal.INVALID_ORDER
+        assert (
+            await refusal(stand.service.replace_order("b1", quantity=quantity, price=price))
+        ).code is ExchangeRefusal.INVALID_ORDER
     assert [each.msg_type for each in stand.venue.heard] == ["D"]
 
 
@@ -179,7 +183,9 @@ async def test_a_venue_without_replace_and_status_is_not_asked(stand: Stand) -> 
     await poor.start()
     try:
         await poor.service.place_order(order("b1"))
-        assert (await refusal(poor.service.replace_order("b1", quantity=5, price=139 * MICROS))).code is ExchangeRefusal.NOT_SUPPORTED
+        assert (
+            await refusal(poor.service.replace_order("b1", quantity=5, price=139 * MICROS))
+        ).code is ExchangeRefusal.NOT_SUPPORTED
         assert (await refusal(poor.service.get_order_status("b1"))).code is ExchangeRefusal.NOT_SUPPORTED
         assert [each.msg_type for each in poor.venue.heard] == ["D"]
     finally:

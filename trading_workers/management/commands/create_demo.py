@@ -85,7 +85,9 @@ class Command(BaseCommand):
             import_data_set(actor=ACTOR, document=document, signature=sign_data_set(document, key), signer=signer)
         except DataSetRefused as error:
             raise CommandError(f"{path} was refused: {error}") from error
-        self._say(f"market data set {path.name}, signed by the demo operator: reference prices, lots, a session that is always open")
+        self._say(
+            f"market data set {path.name}, signed by the demo operator: reference prices, lots, a session that is always open"
+        )
 
     def _board(self) -> None:
         board = Board.objects.filter(code=demo.BOARD).first()
