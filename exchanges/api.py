@@ -140,8 +140,8 @@ class ExchangePlugin:
     licence_requirements: tuple[str, ...]
     """Licence features an order needs, e.g. ``exchange:EGX``."""
     compliance_level: ComplianceLevel
-    default_line: str
-    """The order line used when no routing rule says otherwise."""
+    lines: tuple[str, ...]
+    """The exchange's pool of order lines, ``EGX-1`` and so on: orders go over any of them when no routing rule says otherwise."""
     rules_path: Path
     """The JSON file of dated rules; see ``exchanges.reference``."""
     instruments_path: Path | None = None

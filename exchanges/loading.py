@@ -115,7 +115,9 @@ def _open_routes(exchange: Exchange, plugin: ExchangePlugin, position: int, coun
         priority = DEFAULT_ROUTE_PRIORITY + 10 * position
         while RoutingRule.objects.filter(priority=priority).exists():
             priority += 1
-        RoutingRule.objects.create(priority=priority, exchange=exchange, line=plugin.default_line, note=f"{plugin.id} by default")
+        first, *others = plugin.lines
+        note = f"{plugin.id} by default"
+        RoutingRule.objects.create(priority=priority, exchange=exchange, line=first, fallback=others, note=note)
         counts.routes += 1
 
 

@@ -51,6 +51,12 @@ class PluginRegistry:
         same_mic = next((other.id for other in self if other.mic == plugin.mic), None)
         if same_mic is not None:
             raise PluginError(f"exchange plugins {same_mic} and {plugin.id} both claim MIC {plugin.mic}")
+        named = tuple(f"{plugin.id}-{number}" for number in range(1, len(plugin.lines) + 1))
+        if not plugin.lines or plugin.lines != named:
+            # Everything else finds the exchange of a line by the line's name.
+            raise PluginError(
+                f"exchange plugin {plugin.id}: its lines are {plugin.id}-1, {plugin.id}-2 and so on, not {plugin.lines}"
+            )
         for name in ("rules_path", "instruments_path", "demo_market_path"):
             path = getattr(plugin, name)
             if path is not None and not path.is_file():

@@ -25,7 +25,7 @@ plugin = ExchangePlugin(
     investor_id_name="NIN",
     licence_requirements=("exchange:ADX",),
     compliance_level=ComplianceLevel.REGULATED,
-    default_line="ADX-1",
+    lines=("ADX-1", "ADX-2"),
     rules_path=Path(__file__).with_name("rules.json"),
     # The exchange's own dialect is not public: this is plain FIX 4.4, as the venue simulator speaks it.
     create_client=fix_client,

@@ -77,6 +77,7 @@ FIX_SETTINGS_SCHEMA: Final[Mapping[str, object]] = MappingProxyType(
             "venue_comp_id": {"type": "string", "pattern": "^[!-~]{1,32}$", "description": "empty by default: the exchange code"},
             "heartbeat_seconds": {"type": "integer", "minimum": 1, "maximum": 300},
             "market_data_heartbeat_seconds": {"type": "integer", "minimum": 1, "maximum": 300},
+            "logon_timeout_seconds": {"type": "integer", "minimum": 1, "maximum": 60},
             "max_latency_seconds": {"type": "integer", "minimum": 1, "maximum": 3600},
             "connect_ms": {"type": "integer", "minimum": 100, "maximum": 120000},
             "answer_ms": {"type": "integer", "minimum": 50, "maximum": 120000},
@@ -87,7 +88,8 @@ FIX_SETTINGS_SCHEMA: Final[Mapping[str, object]] = MappingProxyType(
 
 FIX_DEFAULT_SETTINGS: Final[Mapping[str, object]] = MappingProxyType(
     {
-        "heartbeat_seconds": 10,
+        "heartbeat_seconds": 5,
+        "logon_timeout_seconds": 5,
         "market_data_heartbeat_seconds": 30,
         "max_latency_seconds": 120,
         "connect_ms": 10_000,
@@ -110,12 +112,14 @@ def fix_client(config: ExchangeConfig, dialect: OrderDialect = FIX44_ORDERS, beg
             venue_comp_id=venue,
             begin_string=begin_string,
             heartbeat_seconds=integer(settings, "heartbeat_seconds"),
+            logon_timeout_seconds=integer(settings, "logon_timeout_seconds"),
             max_latency_seconds=latency,
         ),
         market_data=SessionTerms(
             venue_comp_id=venue,
             begin_string=begin_string,
             heartbeat_seconds=integer(settings, "market_data_heartbeat_seconds"),
+            logon_timeout_seconds=integer(settings, "logon_timeout_seconds"),
             max_latency_seconds=latency,
             reset_on_logon=True,
         ),

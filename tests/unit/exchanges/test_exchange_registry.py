@@ -27,7 +27,7 @@ MODULE = "plugins_of_a_test"
 
 def changed(**fields: Any) -> ExchangePlugin:
     """EGX under another name, with other parts."""
-    return replace(EGX, **{"id": "OTHER", "mic": "X001", "default_line": "OTHER-1", **fields})
+    return replace(EGX, **{"id": "OTHER", "mic": "X001", "lines": ("OTHER-1",), **fields})
 
 
 @pytest.fixture
@@ -84,6 +84,14 @@ def test_a_duplicate_code_or_mic_is_refused_by_name() -> None:
     with pytest.raises(PluginError, match="EGX and OTHER both claim MIC XCAI"):
         plugins.register(changed(mic="XCAI"))
     assert [plugin.id for plugin in plugins] == ["EGX"]
+
+
+@pytest.mark.parametrize("lines", [(), ("OTHER-2",), ("OTHER-1", "OTHER-3"), ("ADX-1",), ("OTHER",)])
+def test_lines_that_are_not_numbered_under_the_exchange_are_refused(lines: tuple[str, ...]) -> None:
+    plugins = PluginRegistry()
+    with pytest.raises(PluginError, match="exchange plugin OTHER: its lines are OTHER-1, OTHER-2 and so on"):
+        plugins.register(changed(lines=lines))
+    assert "OTHER" not in plugins
 
 
 @pytest.mark.parametrize("version", [(PLUGIN_API_VERSION[0] + 1, 0), (1, 0), (PLUGIN_API_VERSION[0], PLUGIN_API_VERSION[1] + 1)])
@@ -209,7 +217,7 @@ def test_clients_are_given_for_what_loads_with_the_operators_settings_over_the_p
     clients = registry().clients(("EGX", "GONE", "ADX"), {"EGX": {"heartbeat_seconds": 3}, "ADX": {"heartbeat_seconds": 0}})
     assert set(clients) == {"EGX"}, "one has no plugin, the other's settings are refused"
     assert (clients["EGX"].orders.heartbeat_seconds, clients["EGX"].market_data.heartbeat_seconds) == (3, 30)
-    assert registry().client("EGX").orders.heartbeat_seconds == 10
+    assert registry().client("EGX").orders.heartbeat_seconds == 5
 
 
 def test_the_file_of_settings_is_an_object_of_objects(tmp_path: Path) -> None:
