@@ -19,6 +19,9 @@ from exchanges.plugin_settings import check_schema, checked_settings
 from exchanges.reference import check_files
 from tradsys.exchange_entries import exchange_entries
 
+BUILT_IN = "built in"
+"""The source of the project's own plugins."""
+
 log = logging.getLogger(__name__)
 
 
@@ -166,4 +169,4 @@ def _made(plugin: ExchangePlugin, factory: str, config: ExchangeConfig) -> objec
 
 def _source(entry: EntryPoint) -> str:
     """The package that announced it, with its version; the project itself for the built-in ones."""
-    return "built in" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+    return BUILT_IN if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
