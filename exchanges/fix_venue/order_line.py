@@ -23,6 +23,7 @@ from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore, StoreError
 from exchanges.fix.timestamps import TimestampWriter
 from exchanges.fix_venue.dialect import (
+    CL_ORD_ID,
     EXECUTION_REPORT,
     NEW_ORDER_SINGLE,
     ORDER_CANCEL_REJECT,
@@ -243,8 +244,9 @@ class OrderLine(Application):
         self.on_read_complete(session)
 
     def may_resend(self, session: Session, message: Message) -> bool:
-        # Whoever waited has been told that the outcome is not known.
-        return False
+        # Whoever no longer waits has been told that the outcome is not known.
+        name = message.get_text(CL_ORD_ID)
+        return any(each.client_order_id == name and not each.answered for each in self._requests)
 
     def on_application_message(self, session: Session, message: Message) -> None:
         if message.msg_type == EXECUTION_REPORT:

@@ -244,6 +244,18 @@ async def test_a_line_that_breaks_ends_the_waiting_and_the_order_is_never_sent_a
     assert [each.required_text(11) for each in stand.venue.heard] == ["b1", "b2"]
 
 
+async def test_what_the_venue_asks_for_again_is_sent_again_only_while_somebody_waits_for_it(stand: Stand) -> None:
+    del stand.venue.answers["D"]
+    placing = asyncio.create_task(stand.service.place_order(order("b1")))
+    async with asyncio.timeout(2):
+        while not stand.venue.heard:
+            await asyncio.sleep(0.01)
+    ours, [sent] = stand.service._orders, stand.venue.heard
+    assert ours.may_resend(ours.initiator.session, sent)
+    assert (await refusal(placing)).code is ExchangeRefusal.ANSWER_LATE
+    assert not ours.may_resend(ours.initiator.session, sent)
+
+
 async def test_a_report_that_comes_twice_counts_once_and_one_of_a_stranger_not_at_all(stand: Stand) -> None:
     def fills(session: Session, message: Message) -> None:
         new(session, message)

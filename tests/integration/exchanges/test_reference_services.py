@@ -211,8 +211,8 @@ def test_routes_come_by_priority_with_fallback_and_a_default() -> None:
     now = platform_entries(time.time_ns())
     assert [(route.priority, route.exchange, route.symbol, route.line, route.fallback) for route in now.routes] == [
         (5, "EGX", "COMI", "EGX-2", ("EGX-1",)),
-        (1000, "ADX", None, "ADX-1", ()),
-        (1010, "EGX", None, "EGX-1", ()),
+        (1000, "ADX", None, "ADX-1", ("ADX-2",)),
+        (1010, "EGX", None, "EGX-1", ("EGX-2",)),
     ]
     assert now.default_line == "ANY-1"
     delete_route(actor="tester", route=default)
