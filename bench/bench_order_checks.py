@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from exchanges.registry import registry
 from trading_workers.journal.recovery import recover
 from trading_workers.journal.writer import JournalWriter, SyncPolicy
 from trading_workers.order_path import OrderPath
@@ -148,7 +149,7 @@ def orders(first: int) -> list[NewOrder]:
 def run(count: int, writer: JournalWriter | None) -> tuple[int, int, int]:
     """Return (nanoseconds, accepted, refused)."""
     now = time.time_ns()
-    path = OrderPath("bench", 1)
+    path = OrderPath("bench", 1, registry().clients(("EGX",)))
     path.configure_platform(platform(now))
     path.configure_tenant(tenant(now))
     path.set_line("EGX", up=True)

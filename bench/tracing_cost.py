@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from bench.bench_order_checks import BATCH, CALLER, orders, platform, tenant
+from exchanges.registry import registry
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.order_spans import spans_of_batch
 from trading_workers.orders import Answer, Caller, NewOrder
@@ -114,7 +115,7 @@ def _traced_batch_us(decide: Callable[[Caller], list[Answer]]) -> float:
 
 def _new_path() -> OrderPath:
     now = time.time_ns()
-    path = OrderPath("bench", 1)
+    path = OrderPath("bench", 1, registry().clients(("EGX",)))
     path.configure_platform(platform(now))
     path.configure_tenant(tenant(now))
     path.set_line("EGX", up=True)

@@ -27,6 +27,7 @@ from exchanges.calendar import DayPlan, plan_day, time_zone_on
 from exchanges.closure_admin import closures_page
 from exchanges.closures import confirm_closure
 from exchanges.dated_rules import RuleError
+from exchanges.models import AssetType as AssetTypeChoice
 from exchanges.models import (
     DataSet,
     Exchange,
@@ -39,6 +40,7 @@ from exchanges.models import (
     Signer,
 )
 from exchanges.prices import price_to_text
+from exchanges.registry import BUILT_IN, registry
 from exchanges.selectors import acting_rules, data_set_is_signed, line_pools
 
 CALENDAR_DAYS = 14
@@ -135,6 +137,23 @@ class ExchangeAdmin(ReferenceDataAdmin):
         )
         heading = format_html("<tr><td></td><th>{}</th><th>{}</th></tr>", _("in force"), _("real calendar, where it differs"))
         return format_html('<table class="calendar-days">{}{}</table>', heading, rows)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Below the rows: the plugins that this process has loaded, and those it refused."""
+        found = registry()
+        names = dict(AssetTypeChoice.choices)
+        plugins = [
+            {
+                "code": plugin.id,
+                "version": plugin.version,
+                "package": "" if (source := found.sources[plugin.id]) == BUILT_IN else source,
+                "lines": ", ".join(plugin.lines),
+                "assets": ", ".join(str(names[each]) for each in sorted(plugin.assets)),
+            }
+            for plugin in found
+        ]
+        context = {"plugins": plugins, "refused_plugins": sorted(found.refused.items())}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # an exchange comes with its plugin

@@ -6,16 +6,20 @@ Pure: the data plane and the venue simulator import it without Django.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-PLUGIN_API_VERSION = (1, 0)
+from tradsys.exchange_entries import ENTRY_POINT_GROUP as ENTRY_POINT_GROUP
+
+if TYPE_CHECKING:
+    from exchanges.exchange_service import ExchangeConfig, ExchangeService
+    from exchanges.fix_venue.client import ExchangeClient
+
+PLUGIN_API_VERSION = (2, 0)
 """(major, minor) of ``ExchangePlugin``. A plugin loads when its major is equal and its minor not above."""
-
-ENTRY_POINT_GROUP = "tradsys.exchanges"
-"""Packages announce their ``ExchangePlugin`` objects under this entry-point group."""
 
 
 class Phase(StrEnum):
@@ -98,6 +102,13 @@ PHASE_RULES: Mapping[Phase, PhaseRule] = {
 }
 
 
+class ComplianceLevel(StrEnum):
+    REGULATED = "regulated"
+    """The rules of the venue's regulator are checked."""
+    NONE = "none"
+    """A test venue without a regulator."""
+
+
 class PluginError(ValueError):
     """A plugin cannot be used; the message names it and the rule it breaks."""
 
@@ -128,19 +139,33 @@ class ExchangePlugin:
     """The number an account needs to trade here, as the market calls it."""
     licence_requirements: tuple[str, ...]
     """Licence features an order needs, e.g. ``exchange:EGX``."""
-    compliance_level: str
-    """``regulated``: the venue's regulator rules are checked; ``none``: a test venue."""
+    compliance_level: ComplianceLevel
     lines: tuple[str, ...]
-    """Order lines to the exchange, named ``<id>-<n>``: its pool, used when no routing rule says otherwise."""
+    """The exchange's pool of order lines, ``EGX-1`` and so on: orders go over any of them when no routing rule says otherwise."""
     rules_path: Path
     """The JSON file of dated rules; see ``exchanges.reference``."""
-    settings_schema: Mapping[str, object] = field(default_factory=dict)
-    """JSON Schema of the plugin's own settings."""
+    instruments_path: Path | None = None
+    """JSON file of what the exchange lists; None: the project's own ``exchanges/data/instruments.json``."""
+    demo_market_path: Path | None = None
+    """JSON file of labelled demonstration prices; None: the project's own ``exchanges/data/demo_market.json``."""
+    create_client: Callable[[ExchangeConfig], ExchangeClient]
+    """How to speak to the venue. No I/O: it is called at every start, with the default settings first."""
+    create_service: Callable[[ExchangeConfig], ExchangeService]
+    """The exchange as a service, not yet connected."""
+    settings_schema: Mapping[str, object] = field(default_factory=lambda: {"type": "object", "additionalProperties": False})
+    """JSON Schema (2020-12) of the plugin's own settings. Unless the plugin says otherwise there are none."""
+    default_settings: Mapping[str, object] = field(default_factory=dict)
+    """Settings that hold where an operator gives none; they satisfy the schema."""
 
     def __post_init__(self) -> None:
         if _PLUGIN_ID.fullmatch(self.id) is None:
             raise PluginError(f"exchange plugin {self.id!r}: an id is 2 to 12 upper-case letters and digits")
         if _MIC.fullmatch(self.mic) is None:
             raise PluginError(f"exchange plugin {self.id}: {self.mic!r} is no market identifier code")
-        if not self.assets:
-            raise PluginError(f"exchange plugin {self.id}: it must support at least one asset type")
+        if not self.assets or not self.assets <= frozenset(AssetType):
+            raise PluginError(f"exchange plugin {self.id}: it must support at least one asset type, of those in AssetType")
+        if self.compliance_level not in frozenset(ComplianceLevel):
+            raise PluginError(f"exchange plugin {self.id}: {self.compliance_level!r} is no compliance level")
+        for name in ("create_client", "create_service"):
+            if not callable(getattr(self, name)):
+                raise PluginError(f"exchange plugin {self.id}: {name} is not a factory")

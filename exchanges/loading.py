@@ -5,6 +5,7 @@ A row that an operator edited is left alone; every other row follows its file, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.db import transaction
 from exchanges.api import ExchangePlugin
 from exchanges.assets.services import load_published_details
 from exchanges.models import Exchange, ExchangeSwitch, Instrument, RoutingRule, RuleRow
-from exchanges.reference import InstrumentRecord, RuleFile, load_instruments, load_rule_file
+from exchanges.reference import InstrumentRecord, RuleFile, instruments_of, load_rule_file
 from exchanges.registry import PluginRegistry, registry
 from exchanges.services import Actor, check_rules, publish_platform_change, rule_columns, rule_key
 
@@ -44,7 +45,6 @@ def load_reference_data(*, actor: Actor, plugins: PluginRegistry | None = None) 
     rows contradict rows that an operator edited.
     """
     counts = LoadCounts()
-    instruments = load_instruments()
     for position, plugin in enumerate(plugins or registry()):
         rule_file = load_rule_file(plugin.rules_path)
         exchange, created = Exchange.objects.get_or_create(
@@ -59,7 +59,7 @@ def load_reference_data(*, actor: Actor, plugins: PluginRegistry | None = None) 
         counts.exchanges += created
         _load_rules(exchange, plugin, rule_file, counts)
         check_rules(exchange)
-        _load_instruments(exchange, [row for row in instruments if row.exchange == plugin.id], counts)
+        _load_instruments(exchange, instruments_of(plugin), counts)
         _open_routes(exchange, plugin, position, counts)
     load_published_details(actor=actor)
     if counts.changed:
@@ -86,7 +86,7 @@ def _load_rules(exchange: Exchange, plugin: ExchangePlugin, rule_file: RuleFile,
             counts.rules += _follow(row, columns)
 
 
-def _load_instruments(exchange: Exchange, records: list[InstrumentRecord], counts: LoadCounts) -> None:
+def _load_instruments(exchange: Exchange, records: Sequence[InstrumentRecord], counts: LoadCounts) -> None:
     by_symbol = {row.symbol: row for row in exchange.instruments.exclude(symbol="")}
     by_name = {row.name: row for row in exchange.instruments.filter(symbol="")}
     for record in records:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -29,7 +29,6 @@ from exchanges.dated_rules import (
 from exchanges.isin import is_valid_isin
 from exchanges.order_types import order_types_on, taken_by
 from exchanges.prices import PriceError, PriceLimit, TickBand, band_limits, is_on_tick, text_to_price, validate_ticks
-from exchanges.registry import registry
 from exchanges.rule_values import typed_value
 
 INSTRUMENTS_PATH = Path(__file__).with_name("data") / "instruments.json"
@@ -149,9 +148,13 @@ def load_venue_reference(exchange: str, *, day: date, demo: bool = True, plugin:
     always open. Without it no instrument is listed, as no verified reference price is known.
     Raises ``PluginError`` for an unknown exchange, ``ReferenceDataError`` for a bad file.
     """
-    plugin = plugin or registry().get(exchange)
+    if plugin is None:
+        # The registry reads plugins' files by this module before it takes them.
+        from exchanges.registry import registry
+
+        plugin = registry().get(exchange)
     rule_file = load_rule_file(plugin.rules_path)
-    market = load_demo_market() if demo else None
+    market = demo_market_of(plugin) if demo else None
     rules = rule_file.rules + tuple(rule for code, rule in (market.rules if market else ()) if code == exchange)
     validate_rules(rules)
     currency = rule_on(rules, day, RuleKind.CURRENCY)
@@ -163,9 +166,9 @@ def load_venue_reference(exchange: str, *, day: date, demo: bool = True, plugin:
         if record.exchange == exchange and record.valid_from <= day:
             latest[record.symbol] = record
     listed: dict[str, VenueInstrument] = {}
-    for instrument in load_instruments():
+    for instrument in instruments_of(plugin):
         quote = latest.get(instrument.symbol)
-        if instrument.exchange == exchange and quote is not None:
+        if quote is not None:
             listed[instrument.symbol] = _venue_instrument(instrument, quote, rules, day)
     return VenueReference(
         exchange=exchange,
@@ -210,6 +213,13 @@ def load_rule_file(path: Path) -> RuleFile:
         raise ReferenceDataError(f"{path.parent.name}/{path.name}: {error}") from error
 
 
+def check_files(plugin: ExchangePlugin) -> None:
+    """Read every file of a plugin once. Raises ``ReferenceDataError`` naming file and row."""
+    load_rule_file(plugin.rules_path)
+    instruments_of(plugin)
+    demo_market_of(plugin)
+
+
 def load_instruments(path: Path = INSTRUMENTS_PATH) -> tuple[InstrumentRecord, ...]:
     """Read the instruments of all exchanges. Raises ``ReferenceDataError`` for a wrong ISIN, a repeated
     symbol or a malformed row."""
@@ -229,6 +239,26 @@ def load_instruments(path: Path = INSTRUMENTS_PATH) -> tuple[InstrumentRecord, .
         seen.add(key)
         instruments.append(instrument)
     return tuple(instruments)
+
+
+def instruments_of(plugin: ExchangePlugin) -> tuple[InstrumentRecord, ...]:
+    """What the plugin's exchange lists: from its own file, which may speak of no other exchange, or from the project's.
+
+    Raises ``ReferenceDataError``.
+    """
+    instruments = load_instruments(plugin.instruments_path or INSTRUMENTS_PATH)
+    if plugin.instruments_path is not None:
+        _require_own(plugin, plugin.instruments_path, (each.exchange for each in instruments))
+    return tuple(each for each in instruments if each.exchange == plugin.id)
+
+
+def demo_market_of(plugin: ExchangePlugin) -> MarketDataSet:
+    """The labelled demonstration prices that hold at the plugin's exchange; as ``instruments_of``."""
+    market = load_demo_market(plugin.demo_market_path or DEMO_MARKET_PATH)
+    if plugin.demo_market_path is not None:
+        named = [each.exchange for each in market.instruments] + [exchange for exchange, _ in market.rules]
+        _require_own(plugin, plugin.demo_market_path, named)
+    return market
 
 
 def load_demo_market(path: Path = DEMO_MARKET_PATH) -> MarketDataSet:
@@ -325,6 +355,12 @@ def _venue_instrument(instrument: InstrumentRecord, quote: MarketRecord, rules: 
         band_low=low,
         band_high=high,
     )
+
+
+def _require_own(plugin: ExchangePlugin, path: Path, exchanges: Iterable[str]) -> None:
+    if others := {each for each in exchanges if each != plugin.id}:
+        names = ", ".join(sorted(others))
+        raise ReferenceDataError(f"exchange plugin {plugin.id}: {path.name} speaks of {names}; a plugin brings its own rows only")
 
 
 def _positive(number: int) -> int:

@@ -14,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from licensing import services
-from licensing.admin_forms import FEATURE_NAMES, LicenceForm, PlanForm, PriceVersionForm
-from licensing.catalogue import Feature
+from licensing.admin_forms import LicenceForm, PlanForm, PriceVersionForm, feature_name
+from licensing.catalogue import features
 from licensing.models import Licence, LicenceChange, Plan, PlanPriceVersion
 from licensing.rating import round_money
 from licensing.selectors import licence_state, price_in_force
@@ -72,7 +72,7 @@ class PlanAdmin(LicensingAdmin):
 
     @admin.display(description=gettext_lazy("features"))
     def feature_list(self, plan: Plan) -> str:
-        return format_html_join(", ", "{}", ((FEATURE_NAMES[each],) for each in Feature if each in plan.features))
+        return format_html_join(", ", "{}", ((feature_name(each),) for each in features() if each in plan.features))
 
     def save_model(self, request: HttpRequest, obj: Plan, form: Any, change: bool) -> None:
         saved = services.define_plan(

@@ -6,16 +6,15 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from licensing.catalogue import Feature
+from licensing.catalogue import Feature, exchange_feature, features
 from licensing.entitlements import OverridesInvalid, check_overrides
 from licensing.models import Licence, Plan, PlanPriceVersion
 from licensing.price_terms import PriceTermsInvalid, read_terms
 
 FEATURE_NAMES = {
-    Feature.EXCHANGE_EGX: _("Exchange: EGX"),
-    Feature.EXCHANGE_ADX: _("Exchange: ADX"),
     Feature.ASSET_EQUITY: _("Shares"),
     Feature.ASSET_ETF: _("Exchange-traded funds"),
     Feature.ASSET_FUND: _("Funds"),
@@ -29,12 +28,22 @@ FEATURE_NAMES = {
     Feature.QUOTES_REALTIME: _("Real-time quotes"),
     Feature.SHARIA: _("Sharia compliance"),
 }
-FEATURE_CHOICES = [(feature.value, FEATURE_NAMES[feature]) for feature in Feature]
+
+
+def feature_name(feature: str) -> str:
+    """What a feature is called on pages."""
+    if feature.startswith(exchange_feature("")):
+        return gettext("Exchange: %(code)s") % {"code": feature.removeprefix(exchange_feature(""))}
+    return str(FEATURE_NAMES[Feature(feature)])
+
+
+def feature_choices() -> list[tuple[str, str]]:
+    return [(feature, feature_name(feature)) for feature in features()]
 
 
 class PlanForm(forms.ModelForm):
     features = forms.MultipleChoiceField(
-        label=_("features"), choices=FEATURE_CHOICES, widget=forms.CheckboxSelectMultiple, required=False
+        label=_("features"), choices=feature_choices, widget=forms.CheckboxSelectMultiple, required=False
     )
 
     class Meta:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from tradsys.exchange_entries import exchange_codes
+
 
 class Feature(StrEnum):
-    """What a licence may include. Whatever is not listed in a licence is not included."""
+    """What a licence may include, beside the installed exchanges. Whatever is not listed in a licence is not included."""
 
-    EXCHANGE_EGX = "exchange:EGX"
-    EXCHANGE_ADX = "exchange:ADX"
     ASSET_EQUITY = "asset:equity"
     ASSET_ETF = "asset:etf"
     ASSET_FUND = "asset:fund"
@@ -24,6 +24,16 @@ class Feature(StrEnum):
     QUOTES_REALTIME = "quotes:realtime"
     """Without it, quotes are 15 minutes old."""
     SHARIA = "sharia"
+
+
+def exchange_feature(exchange: str) -> str:
+    """The feature of an exchange, by its code."""
+    return f"exchange:{exchange}"
+
+
+def features() -> tuple[str, ...]:
+    """Every feature that a licence may include: the installed exchanges first."""
+    return (*map(exchange_feature, exchange_codes()), *Feature)
 
 
 class Meter(StrEnum):

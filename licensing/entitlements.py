@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from licensing.catalogue import Feature, Meter, Period
+from licensing.catalogue import Meter, Period, features
 from licensing.rating import PriceTerms
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ def check_overrides(overrides: Mapping[str, object]) -> None:
         if key in FEATURE_OVERRIDES:
             if not isinstance(value, list):
                 raise OverridesInvalid(f"{key} must be a list of features")
-            unknown = [each for each in value if each not in set(Feature)]
+            unknown = [each for each in value if each not in features()]
             if unknown:
                 raise OverridesInvalid(f"{key}: {unknown[0]!r} is not a feature of the catalogue")
         elif key in LIMIT_OVERRIDES:

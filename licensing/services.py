@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
 
-from licensing.catalogue import Feature
+from licensing.catalogue import features as known_features
 from licensing.entitlements import OverridesInvalid, check_overrides, effective_terms
 from licensing.models import Licence, LicenceChange, LicenceStatus, Plan, PlanPriceVersion
 from licensing.price_terms import PriceTermsInvalid, decimal_from_text, read_terms
@@ -58,7 +58,7 @@ def define_plan(
     Raises :class:`LicensingRefused` (FEATURE_UNKNOWN).
     """
     chosen = sorted(set(features))
-    unknown = [each for each in chosen if each not in set(Feature)]
+    unknown = [each for each in chosen if each not in known_features()]
     if unknown:
         raise LicensingRefused("FEATURE_UNKNOWN", f"{unknown[0]!r} is not a feature of the catalogue")
     plan = Plan.objects.select_for_update().filter(code=code).first()

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from exchanges.registry import registry
 from trading_workers.journal.framing import LAST_OF_BATCH, Record
 from trading_workers.order_path import OrderPath
 from trading_workers.orders import (
@@ -236,7 +237,7 @@ class MemoryJournal:
 
 
 def new_path(platform_document: PlatformDocument | None = None, tenant_document: TenantDocument | None = None) -> OrderPath:
-    path = OrderPath("worker-1", 1)
+    path = OrderPath("worker-1", 1, registry().clients(("EGX", "ADX")))
     path.configure_platform(platform_document if platform_document is not None else platform())
     path.configure_tenant(tenant_document if tenant_document is not None else tenant())
     path.set_line("EGX", up=True)

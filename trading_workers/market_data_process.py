@@ -13,6 +13,8 @@ from exchanges.market_data.live_updates import LiveUpdates
 from exchanges.market_data.market_data_service import MarketDataService
 from exchanges.market_data.publisher import Publisher
 from exchanges.market_data.venue_lines import VenueLine, log_out, look_each_second
+from exchanges.plugin_settings import read_settings
+from exchanges.registry import registry
 from trading_workers.mesh_process import CANNOT_HOST, MeshProcess
 from trading_workers.process_run import loader_of, run_services
 from tradsys.configuration import Configuration, ConfigurationError
@@ -26,7 +28,8 @@ async def serve(configuration: Configuration) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status."""
     clock = SystemClock()
     mesh = MeshProcess(PROCESS, configuration, now=clock.now)
-    lines = [VenueLine(exchange, address, clock) for exchange, address in configuration.venues.items()]
+    clients = registry().clients(configuration.venues, read_settings(configuration.exchange_settings_file))
+    lines = [VenueLine(code, configuration.venues[code], clock, client=client) for code, client in clients.items()]
     subscribers = [line.subscriber for line in lines]
     redis = Redis.from_url(configuration.redis_url, socket_timeout=2, socket_connect_timeout=2)
 
@@ -34,7 +37,7 @@ async def serve(configuration: Configuration) -> int:
         down = [each.exchange for each in subscribers if not each.line_up]
         return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
 
-    print(f"market data of {', '.join(configuration.venues)}", flush=True)
+    print(f"market data of {', '.join(clients)}", flush=True)
     try:
         return await run_services(
             mesh,

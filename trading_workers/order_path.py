@@ -18,9 +18,12 @@ goes through ``replay``, which leads to the same ``state_hash``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from exchanges.fix.timestamps import TimestampWriter
+from exchanges.fix_venue.client import ExchangeClient
+from exchanges.fix_venue.dialect import NEW_ORDER_SINGLE, ORDER_CANCEL_REQUEST
+from exchanges.fix_venue.order_messages import OrderMessages
 from exchanges.routing.balancers import BalancerMemory
 from trading_workers.checks.candidate import WorkerState, refuse
 from trading_workers.checks.decision import Accepted, check_caller, decide, passed_rate_check
@@ -30,7 +33,7 @@ from trading_workers.journal.framing import Record
 from trading_workers.line_states import LineStates
 from trading_workers.order_booking import OrderBooking
 from trading_workers.order_identities import FirstAnswer, day_of, fingerprint
-from trading_workers.order_messages import NEW_ORDER_SINGLE, ORDER_CANCEL_REQUEST, new_order_single, order_cancel_request
+from trading_workers.order_messages import new_order_single, order_cancel_request
 from trading_workers.order_store import Order
 from trading_workers.orders import (
     MAX_BATCH,
@@ -59,10 +62,15 @@ LONGEST_KEPT_TEXT = 64
 
 
 class OrderPath:
-    """All orders of one worker. ``worker_number`` (1 to 9000) begins the order numbers: 1_000_000_000_001 and so on."""
+    """All orders of one worker. ``worker_number`` (1 to 9000) begins the order numbers: 1_000_000_000_001 and so on.
 
-    def __init__(self, worker: str, worker_number: int, steady: Callable[[], int] | None = None) -> None:
-        """`steady` gives nanoseconds of a clock that never steps, for `RouteTimer`."""
+    ``clients`` say how to speak to each exchange; an exchange without one gets no message. ``steady`` gives nanoseconds of a
+    clock that never steps, for ``RouteTimer``.
+    """
+
+    def __init__(
+        self, worker: str, worker_number: int, clients: Mapping[str, ExchangeClient], steady: Callable[[], int] | None = None
+    ) -> None:
         if not 1 <= worker_number <= 9000:
             raise ValueError("a worker's number is 1 to 9000")
         self.worker = worker
@@ -74,6 +82,8 @@ class OrderPath:
         self._platform: PlatformView | None = None
         self._tenants: dict[str, TenantView] = {}
         self._views: dict[str, ConfigurationView] = {}
+        self.clients = clients
+        self._messages = {exchange: OrderMessages(client.dialect, client.mic) for exchange, client in clients.items()}
         self._pending: PreparedBatch | None = None
         self._timestamps = TimestampWriter()
 
@@ -199,7 +209,7 @@ class OrderPath:
         still_open = self.state.store.open_by_client_id(caller.tenant, order.account, order.client_order_id)
         if still_open is not None:
             return _conflict(order, still_open.order_id)
-        return decide(caller, self._views.get(caller.tenant), self.state, order, now)
+        return self._decide(caller, order, now)
 
     # Replay
 
@@ -255,7 +265,7 @@ class OrderPath:
             refusal = _conflict(order, still_open.order_id)
             self._deny(prepared, caller, view, order, refusal, content=None, day=day)
             return
-        decision = decide(caller, view, self.state, order, prepared.now)
+        decision = self._decide(caller, order, prepared.now)
         per_second = None if view is None else view.tenant.licence.orders_per_second
         if per_second is not None and (isinstance(decision, Accepted) or passed_rate_check(decision)):
             self.state.rates.take(caller.tenant, per_second, prepared.now)
@@ -264,6 +274,19 @@ class OrderPath:
             return
         assert view is not None
         self._accept(prepared, caller, view, order, decision, content=content, day=day, transact_time=transact_time)
+
+    def _decide(self, caller: Caller, order: NewOrder, now: int) -> Accepted | Refusal:
+        decision = decide(caller, self._views.get(caller.tenant), self.state, order, now)
+        return decision if isinstance(decision, Refusal) else self._unsayable(order) or decision
+
+    def _unsayable(self, order: NewOrder) -> Refusal | None:
+        """Why the venue cannot be told of this order at all."""
+        messages = self._messages.get(order.exchange)
+        if messages is None:
+            return refuse(Reason.NO_ROUTE, exchange=order.exchange)
+        if not messages.takes(order.type, order.time_in_force):
+            return refuse(Reason.ORDER_TYPE_NOT_ALLOWED, type=order.type.value, time_in_force=order.time_in_force.value)
+        return None
 
     def _accept(
         self,
@@ -313,7 +336,7 @@ class OrderPath:
         prepared.on_rollback(booking.take_back_accepted, accepted, day, decision.trading_day)
         prepared.on_commit(booking.accepted_is_written, accepted, day, row, place=place)
         prepared.records.append(records.encode(payload))
-        fields = new_order_single(accepted, decision.mic, transact_time)
+        fields = new_order_single(self._messages[order.exchange], accepted, transact_time)
         prepared.intents.append(FixIntent(decision.line, NEW_ORDER_SINGLE, fields, accepted.order_id))
         prepared.add_answer(
             Answer(
@@ -406,6 +429,9 @@ class OrderPath:
             self._deny_cancel(prepared, caller, cancel, _conflict(cancel, first.order_id), content=None, day=day)
             return
         order = _cancellable(cancel, self.order(tenant, account, cancel.orig_client_order_id, prepared.now))
+        if isinstance(order, Order) and order.exchange not in self._messages:
+            # Its plugin was removed while it was open: nobody here can tell the venue.
+            order = refuse(Reason.NO_ROUTE, exchange=order.exchange)
         if isinstance(order, Refusal):
             self._deny_cancel(prepared, caller, cancel, order, content=content, day=day)
             return
@@ -427,7 +453,7 @@ class OrderPath:
         prepared.on_rollback(booking.identities.forget_last, day, tenant, account, cancel.client_order_id)
         prepared.on_commit(booking.identities.written, day, row, place=place)
         prepared.records.append(records.encode(payload))
-        fields = order_cancel_request(order, payload.cancel_id, transact_time)
+        fields = order_cancel_request(self._messages[order.exchange], order, payload.cancel_id, transact_time)
         prepared.intents.append(FixIntent(order.line, ORDER_CANCEL_REQUEST, fields, order.order_id))
         prepared.add_answer(
             Answer(

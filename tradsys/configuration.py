@@ -13,6 +13,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from tradsys.exchange_entries import exchange_codes
+
+FIRST_VENUE_PORT, FIRST_VENUE_ADMIN_PORT = 9101, 9201
+"""Usual ports of the first installed exchange; each further one has the next."""
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -56,6 +61,7 @@ class Configuration:
     venues: Mapping[str, Address]  # exchange code -> FIX address, orders and market data alike
     venue_admin: Mapping[str, Address]  # exchange code -> HTTP address
     lines: Mapping[str, tuple[Address, ...]]  # order line (EGX-1) -> hosts tried in turn, where it is not the venue's address
+    exchange_settings_file: Path | None  # JSON: exchange code -> settings of its plugin
     debug: bool
 
     @classmethod
@@ -82,9 +88,10 @@ class Configuration:
             mesh=addresses("TRADSYS_MESH", ""),
             metrics=addresses("TRADSYS_METRICS", ""),
             mesh_config_file=Path(values.get("TRADSYS_MESH_CONFIG", REPOSITORY / "deploy" / "mesh.yaml")),
-            venues=addresses("TRADSYS_VENUES", "EGX=127.0.0.1:9101,ADX=127.0.0.1:9102"),
-            venue_admin=addresses("TRADSYS_VENUE_ADMIN", "EGX=127.0.0.1:9201,ADX=127.0.0.1:9202"),
             lines=MappingProxyType(_parse_hosts(values.get("TRADSYS_LINES", ""), variable="TRADSYS_LINES")),
+            venues=addresses("TRADSYS_VENUES", _usual_addresses(FIRST_VENUE_PORT)),
+            venue_admin=addresses("TRADSYS_VENUE_ADMIN", _usual_addresses(FIRST_VENUE_ADMIN_PORT)),
+            exchange_settings_file=Path(settings_file) if (settings_file := values.get("TRADSYS_EXCHANGE_SETTINGS")) else None,
             debug=_parse_switch(values.get("TRADSYS_DEBUG", "0"), variable="TRADSYS_DEBUG"),
         )
 
@@ -176,6 +183,10 @@ def _parse_names(text: str, *, variable: str) -> dict[str, str]:
             raise ConfigurationError(f"{variable}: {name!r} is named twice")
         found[name] = value
     return found
+
+
+def _usual_addresses(first_port: int) -> str:
+    return ",".join(f"{code}=127.0.0.1:{first_port + number}" for number, code in enumerate(exchange_codes()))
 
 
 def _parse_switch(text: str, *, variable: str) -> bool:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from exchanges.api import PLUGIN_API_VERSION, AssetType, ExchangePlugin
+from exchanges.api import PLUGIN_API_VERSION, AssetType, ComplianceLevel, ExchangePlugin
+from exchanges.exchange_service import ExchangeConfig, ExchangeService
+from exchanges.fix_venue.client import FIX_DEFAULT_SETTINGS, FIX_SETTINGS_SCHEMA, fix_client
+from exchanges.fix_venue.service import FixExchangeService
+
+
+def create_service(config: ExchangeConfig) -> ExchangeService:
+    return FixExchangeService(plugin, fix_client(config), config)
+
 
 plugin = ExchangePlugin(
     id="ADX",
@@ -16,7 +24,12 @@ plugin = ExchangePlugin(
     assets=frozenset(AssetType),
     investor_id_name="NIN",
     licence_requirements=("exchange:ADX",),
-    compliance_level="regulated",
+    compliance_level=ComplianceLevel.REGULATED,
     lines=("ADX-1", "ADX-2"),
     rules_path=Path(__file__).with_name("rules.json"),
+    # The exchange's own dialect is not public: this is plain FIX 4.4, as the venue simulator speaks it.
+    create_client=fix_client,
+    create_service=create_service,
+    settings_schema=FIX_SETTINGS_SCHEMA,
+    default_settings=FIX_DEFAULT_SETTINGS,
 )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from exchanges.fix.clock import Clock
 from exchanges.fix.connection import Initiator
-from exchanges.fix.dictionary.fix44 import FIX44
-from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
+from exchanges.fix_venue.client import ExchangeClient
 from exchanges.market_data.subscriber import MarketDataSubscriber
 from exchanges.reference import VenueReference, load_venue_reference
 from tradsys.configuration import Address
@@ -24,18 +23,23 @@ LOGOUT_SECONDS = 3
 class VenueLine:
     """The market-data line of one venue. Raises PluginError and RuleError for an exchange whose reference data cannot be read."""
 
-    def __init__(self, exchange: str, address: Address, clock: Clock) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        address: Address,
+        clock: Clock,
+        *,
+        client: ExchangeClient,
+        comp_id: str = COMP_ID,
+        load: Callable[[date], VenueReference] | None = None,
+    ) -> None:
+        """`client` is how to speak to the venue; `load` gives what it lists on a day, by default from its plugin's files."""
         self._clock = clock
-        self._reference = load_venue_reference(exchange, day=datetime.now(UTC).date())
+        self._load = load or (lambda day: load_venue_reference(exchange, day=day))
+        self._reference = self._load(datetime.now(UTC).date())
         self.subscriber = MarketDataSubscriber(exchange, clock)
         self._show(self._reference)
-        config = SessionConfig(
-            sender_comp_id=COMP_ID,
-            target_comp_id=exchange,
-            hosts=((address.host, address.port),),
-            reset_on_logon=True,
-            dictionary=FIX44,
-        )
+        config = client.market_data.config(comp_id, ((address.host, address.port),))
         self.initiator = Initiator(config, self.subscriber, MemoryStore(), clock)
 
     def each_second(self) -> None:
@@ -44,7 +48,7 @@ class VenueLine:
         seconds = self._clock.now() // 1_000_000_000
         today = datetime.fromtimestamp(seconds, ZoneInfo(self._reference.time_zone)).date()
         if today != self._reference.day:
-            self._reference = load_venue_reference(self._reference.exchange, day=today)
+            self._reference = self._load(today)
             self._show(self._reference)
 
     def _show(self, reference: VenueReference) -> None:

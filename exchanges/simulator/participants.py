@@ -31,6 +31,7 @@ from exchanges.fix.store import MemoryStore
 from exchanges.fix.timestamps import timestamp_to_text
 from exchanges.prices import price_to_text, round_down_to_tick, tick_for
 from exchanges.reference import VenueInstrument, load_venue_reference
+from exchanges.registry import registry
 from tradsys.configuration import Address, Configuration, ConfigurationError
 from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 
@@ -147,7 +148,7 @@ class VenueLiquidity:
 
     def step(self) -> int:
         """Refresh the next instrument; returns the number of messages sent."""
-        if not self.quoter.initiator.logged_on:
+        if not self.quoter.initiator.logged_on or not self.instruments:
             return 0
         instrument = self.instruments[self._turn % len(self.instruments)]
         self._turn += 1
@@ -205,7 +206,8 @@ async def serve(configuration: Configuration, rate: float, seed: int) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
     clock, source = SystemClock(), random.Random(seed)  # noqa: S311 - a repeatable walk, nothing secret
-    venues = [VenueLiquidity(exchange, address, clock, source) for exchange, address in configuration.venues.items()]
+    quoted = {code: address for code, address in configuration.venues.items() if code in registry()}
+    venues = [VenueLiquidity(exchange, address, clock, source) for exchange, address in quoted.items()]
     members = [member for venue in venues for member in (venue.quoter, venue.taker)]
     lines = [asyncio.create_task(member.initiator.run()) for member in members]
     print(f"demonstration liquidity on {', '.join(configuration.venues)}: {rate} messages a second", flush=True)

@@ -58,7 +58,6 @@ CHECKS: Final[tuple[Check, ...]] = (
 class Accepted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     line: str
     route: RouteDecision
-    mic: str
     currency: str
     verdict_id: str
     reserve_price: int
@@ -99,7 +98,6 @@ def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, o
     return Accepted(
         line=routed.line,
         route=routed,
-        mic=row.mic,
         currency=row.currency,
         verdict_id=row.verdict_id,
         reserve_price=worst if order.side is Side.BUY else 0,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from licensing.catalogue import Feature
+from licensing.catalogue import features
 from licensing.metering.events import ItemResult, ReportedUsage
 from trading_workers.snapshot.documents import LicenceEntry
 from trading_workers.snapshot.held_documents import HeldDocuments
@@ -89,7 +89,7 @@ class LicensingService(HandledService):
         }
 
     async def validate_feature(self, request: pb.ValidateFeatureRequest) -> pb.EntitlementAnswer:
-        if request.feature not in set(Feature):
+        if request.feature not in features():
             raise invalid("feature", "a feature of the catalogue, such as exchange:EGX", request.feature)
         return self._answer((request.feature,))
 

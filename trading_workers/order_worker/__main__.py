@@ -7,6 +7,7 @@ import sys
 
 import uvloop
 
+from exchanges.api import PluginError
 from trading_workers.journal.records import UnknownRecord
 from trading_workers.journal.segments import JournalError
 from trading_workers.journal.writer import SyncPolicy
@@ -34,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return uvloop.run(serve(options.name, SyncPolicy(options.sync)))
-    except (ConfigurationError, CannotStart, JournalError, UnknownRecord, *CANNOT_HOST) as error:
+    except (ConfigurationError, CannotStart, PluginError, JournalError, UnknownRecord, *CANNOT_HOST) as error:
         print(f"the order worker {options.name} cannot start: {error}", file=sys.stderr)
         return 1
 

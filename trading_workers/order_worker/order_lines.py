@@ -21,11 +21,10 @@ from exchanges.fix.clock import Clock
 from exchanges.fix.connection import Initiator
 from exchanges.fix.message import Message, Parser
 from exchanges.fix.session import Session
-from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import Frame
+from exchanges.fix_venue.dialect import CL_ORD_ID, NEW_ORDER_SINGLE, ORIG_CL_ORD_ID
 from trading_workers.journal.records import AnyPayload, CancelRejected, Execution, FixReceived, decode, encode
 from trading_workers.journal.segments import JournalError
-from trading_workers.order_messages import NEW_ORDER_SINGLE
 from trading_workers.order_path import OrderPath
 from trading_workers.order_worker.journal_store import JournalStore
 from trading_workers.order_worker.line_breaker import LineBreaker
@@ -33,12 +32,10 @@ from trading_workers.order_worker.line_plan import LinePlan, exchange_of
 from trading_workers.order_worker.line_pool import LinePool
 from trading_workers.order_worker.order_spans import measure_reports
 from trading_workers.order_worker.venue_messages import (
-    CL_ORD_ID,
     MSG_SEQ_NUM,
-    ORIG_CL_ORD_ID,
     REF_SEQ_NUM,
     TEXT,
-    read_message,
+    ReportReader,
     rejected_message,
 )
 from trading_workers.order_worker.worker_journal import WorkerJournal
@@ -49,8 +46,6 @@ from tradsys.mesh.telemetry.metrics import METRICS
 
 log = logging.getLogger("trading_workers.lines")
 
-HEARTBEAT_SECONDS = 5
-LOGON_SECONDS = 5
 CHECK_SECONDS = 0.05
 """Between two looks for orders that the venue has not answered, and for lines that are silent."""
 NO_LIMIT_MS = 10**12
@@ -69,17 +64,6 @@ class PreparedFrames(NamedTuple):
     line: str
     frames: list[Frame]
     orders: list[int]
-
-
-def session_config(plan: LinePlan) -> SessionConfig:
-    """What is agreed with the venue about a line."""
-    return SessionConfig(
-        sender_comp_id=plan.sender_comp_id,
-        target_comp_id=plan.exchange,
-        hosts=tuple((host.host, host.port) for host in plan.hosts),
-        heartbeat_seconds=HEARTBEAT_SECONDS,
-        logon_timeout_seconds=LOGON_SECONDS,
-    )
 
 
 class OrderLines(Application):
@@ -104,6 +88,7 @@ class OrderLines(Application):
         self._steady = steady
         self._inbound: list[_Inbound] = []
         self._names: dict[Session, str] = {}
+        self._readers: dict[str, ReportReader] = {}
         self.stores: dict[str, JournalStore] = {}
         self.initiators: dict[str, Initiator] = {}
         self.breakers: dict[str, LineBreaker] = {}
@@ -118,12 +103,19 @@ class OrderLines(Application):
             self._open(plan, breakers)
 
     def _open(self, plan: LinePlan, breakers: Breakers) -> None:
-        name = plan.name
+        name, client = plan.name, self._path.clients[plan.exchange]
+        hosts = tuple((host.host, host.port) for host in plan.hosts)
+        self._readers[name] = ReportReader(name, client.dialect.reports)
         self.breakers[name] = guard = self._guard(plan, breakers)
         self.stores[name] = store = JournalStore(name, self._journal.append_durably, self._journal.read_from)
         failed = partial(self._attempt_failed, name)
         initiator = Initiator(
-            session_config(plan), self, store, self._clock, may_connect=guard.may_connect, on_attempt_failed=failed
+            client.orders.config(plan.sender_comp_id, hosts),
+            self,
+            store,
+            self._clock,
+            may_connect=guard.may_connect,
+            on_attempt_failed=failed,
         )
         self.initiators[name] = initiator
         self._names[initiator.session] = name
@@ -234,7 +226,7 @@ class OrderLines(Application):
 
     def on_application_message(self, session: Session, message: Message) -> None:
         line = self._names[session]
-        self._inbound.append(_Inbound(line, message, read_message(message, line)))
+        self._inbound.append(_Inbound(line, message, self._readers[line].read(message)))
 
     def on_reject(self, session: Session, message: Message) -> None:
         """The venue refused one of our messages as a message; if it was an order or a cancel, that one is rejected."""

@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 from exchanges.fix.clock import SystemClock
+from exchanges.plugin_settings import read_settings
+from exchanges.registry import registry
 from trading_workers.journal.records import RecordType, decode
 from trading_workers.journal.recovery import read_all, recover
 from trading_workers.journal.segments import JournalError
@@ -74,11 +76,13 @@ class Worker:
         self._mesh = MeshProcess(name, configuration, now=self._clock.now)
         folder = configuration.var / name
         self._breakers = Breakers(self._mesh.mesh.circuit_breaker)
-        self._path = OrderPath(name, number, time.perf_counter_ns)
+        clients = registry().clients(configuration.venues, read_settings(configuration.exchange_settings_file))
+        self._path = OrderPath(name, number, clients, time.perf_counter_ns)
+        venues = {exchange: address for exchange, address in configuration.venues.items() if exchange in clients}
         lines_per_exchange = self._mesh.mesh.connection_pool.lines_per_exchange
         self._journal, lines_of = self._open_journal(folder / "journal", policy)
         self._lines = OrderLines(
-            plans=planned_lines(f"TRADSYS-W{number}", configuration.venues, lines_per_exchange, configuration.lines),
+            plans=planned_lines(f"TRADSYS-W{number}", venues, lines_per_exchange, configuration.lines),
             path=self._path,
             journal=self._journal,
             clock=self._clock,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tradsys.configuration import Address, Configuration, environment_file
+from tradsys.configuration import FIRST_VENUE_ADMIN_PORT, FIRST_VENUE_PORT, Address, Configuration, environment_file
 from tradsys.embedded.ports import LOOPBACK, any_free_port, free_port_from
 from tradsys.embedded.secret_files import write_private
 from tradsys.embedded.servers import ServerPorts
@@ -22,20 +22,22 @@ _TENANT_ROLES = ("admin", "trader", "viewer")
 
 @dataclass(frozen=True, slots=True)
 class PortPlan:
-    """The port of each listener by its name."""
+    """The port of each listener by its name, with a venue for each of `exchanges`."""
 
     ports: dict[str, int]
+    exchanges: tuple[str, ...]
 
     @classmethod
-    def choose(cls, *, anywhere: bool, say: Callable[[str], None]) -> PortPlan:
+    def choose(cls, *, anywhere: bool, say: Callable[[str], None], exchanges: Sequence[str]) -> PortPlan:
         """The usual ports, a taken one replaced by the next free one and said so; or any free ones (`anywhere`)."""
         chosen: dict[str, int] = {}
-        for name, usual in _USUAL_PORTS.items():
-            taken: Container[int] = set(chosen.values()) | (set(_USUAL_PORTS.values()) - {usual})
+        wanted = usual_ports(exchanges)
+        for name, usual in wanted.items():
+            taken: Container[int] = set(chosen.values()) | (set(wanted.values()) - {usual})
             chosen[name] = any_free_port(but_not=taken) if anywhere else free_port_from(usual, but_not=taken)
             if not anywhere and chosen[name] != usual:
                 say(f"port {usual} is taken: {name} uses {chosen[name]}")
-        return cls(chosen)
+        return cls(chosen, tuple(exchanges))
 
     @property
     def servers(self) -> ServerPorts:
@@ -55,9 +57,11 @@ class PortPlan:
             "TRADSYS_ORDER_WORKERS": f"worker-1={self.address('order worker')}",
             "TRADSYS_SERVICES": self._list("", "market-data", "services"),
             "TRADSYS_MESH": self._list(" mesh", *MESH_PROCESSES),
-            "TRADSYS_METRICS": self._list(" metrics", *(name for name in MEASURED_PROCESSES if name not in without)),
-            "TRADSYS_VENUES": f"EGX={self.address('venue EGX')},ADX={self.address('venue ADX')}",
-            "TRADSYS_VENUE_ADMIN": f"EGX={self.address('venue EGX HTTP')},ADX={self.address('venue ADX HTTP')}",
+            "TRADSYS_METRICS": self._list(
+                " metrics", *(name for name in measured_processes(self.exchanges) if name not in without)
+            ),
+            "TRADSYS_VENUES": ",".join(f"{code}={self.address(f'venue {code}')}" for code in self.exchanges),
+            "TRADSYS_VENUE_ADMIN": ",".join(f"{code}={self.address(f'venue {code} HTTP')}" for code in self.exchanges),
         }
 
     def _list(self, suffix: str, *names: str) -> str:
@@ -66,39 +70,42 @@ class PortPlan:
 
 MESH_PROCESSES = ("worker-1", "market-data", "services")
 """Processes that serve gRPC."""
-MEASURED_PROCESSES = (
-    "worker-1",
-    "market-data",
-    "services",
-    "web",
-    "relay",
-    "projector",
-    "celery-worker",
-    "celery-beat",
-    "venue-egx",
-    "venue-adx",
-    "demo-flow",
-    "demo-liquidity",
-)
-"""Processes with ``/metrics``."""
+_PROCESSES = ("worker-1", "market-data", "services", "web", "relay", "projector", "celery-worker", "celery-beat")
+_DEMONSTRATION = ("demo-flow", "demo-liquidity")
+_FIRST_VENUES = 2
+"""Venues whose ports come before those of the demonstration; a venue that is installed later takes no other process's port."""
 
-CERTIFIED_PROCESSES = (*MEASURED_PROCESSES, "command")
-"""Whoever calls a service or is called; ``command`` stands for management commands."""
 
-_USUAL_PORTS = {
-    "PostgreSQL": 15432,
-    "Redis": 16379,
-    "web": 8000,
-    "order worker": 50051,
-    "market-data": 50052,
-    "services": 50053,
-    **{f"{name} mesh": 50151 + number for number, name in enumerate(MESH_PROCESSES)},
-    "venue EGX": 9101,
-    "venue ADX": 9102,
-    "venue EGX HTTP": 9201,
-    "venue ADX HTTP": 9202,
-    **{f"{name} metrics": 9301 + number for number, name in enumerate(MEASURED_PROCESSES)},
-}
+def venue_process(exchange: str) -> str:
+    """Name of the process of an exchange's simulated venue."""
+    return f"venue-{exchange.lower()}"
+
+
+def measured_processes(exchanges: Iterable[str]) -> tuple[str, ...]:
+    """Processes with ``/metrics`` of a platform with these exchanges."""
+    venues = tuple(map(venue_process, exchanges))
+    return (*_PROCESSES, *venues[:_FIRST_VENUES], *_DEMONSTRATION, *venues[_FIRST_VENUES:])
+
+
+def certified_processes(exchanges: Iterable[str]) -> tuple[str, ...]:
+    """Whoever calls a service or is called; ``command`` stands for management commands."""
+    return (*measured_processes(exchanges), "command")
+
+
+def usual_ports(exchanges: Sequence[str]) -> dict[str, int]:
+    """The port of each listener where nobody else has it."""
+    return {
+        "PostgreSQL": 15432,
+        "Redis": 16379,
+        "web": 8000,
+        "order worker": 50051,
+        "market-data": 50052,
+        "services": 50053,
+        **{f"{name} mesh": 50151 + number for number, name in enumerate(MESH_PROCESSES)},
+        **{f"venue {code}": FIRST_VENUE_PORT + number for number, code in enumerate(exchanges)},
+        **{f"venue {code} HTTP": FIRST_VENUE_ADMIN_PORT + number for number, code in enumerate(exchanges)},
+        **{f"{name} metrics": 9301 + number for number, name in enumerate(measured_processes(exchanges))},
+    }
 
 
 def write_environment(var: Path, variables: dict[str, str]) -> None:

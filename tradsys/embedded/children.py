@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tradsys.configuration import REPOSITORY, Configuration
+from tradsys.embedded.addresses import venue_process
 from tradsys.embedded.postgres import Postgres
 from tradsys.embedded.readiness import Question, answers_http, log_says, serves_grpc
 from tradsys.embedded.redis_server import RedisServer
@@ -85,12 +86,12 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
         ),
         *(
             python(
-                f"venue-{code.lower()}",
+                venue_process(code),
                 VENUES,
                 f"venue {code}: FIX on {address}, HTTP on {configuration.venue_admin[code]}",
                 answers_http(configuration.venue_admin[code], "/health"),
                 *("-m", "exchanges.simulator", "--exchange", code, "--listen", str(address)),
-                *("--admin", str(configuration.venue_admin[code]), "--data", str(configuration.var / f"venue-{code.lower()}")),
+                *("--admin", str(configuration.venue_admin[code]), "--data", str(configuration.var / venue_process(code))),
             )
             for code, address in configuration.venues.items()
         ),
@@ -108,7 +109,7 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
         python(
             "market-data",
             PUBLISHERS,
-            "market data: books of both venues",
+            f"market data: books of {', '.join(configuration.venues)}",
             says("market-data", *(f"{code}: market data line is up" for code in configuration.venues)),
             *("-m", "trading_workers.market_data_process"),
         ),
@@ -146,7 +147,7 @@ def children(configuration: Configuration, postgres: Postgres, redis: RedisServe
         python(
             "demo-liquidity",
             DEMONSTRATION,
-            "outside members' orders at both venues",
+            "outside members' orders at the venues",
             says("demo-liquidity", "demonstration liquidity on"),
             *("-m", "exchanges.simulator.participants"),
         ),

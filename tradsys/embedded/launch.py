@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from tradsys.configuration import REPOSITORY, Configuration, environment_file
-from tradsys.embedded.addresses import CERTIFIED_PROCESSES, PortPlan, addresses, write_addresses, write_environment
+from tradsys.embedded.addresses import PortPlan, addresses, certified_processes, write_addresses, write_environment
 from tradsys.embedded.banner import banner
 from tradsys.embedded.children import DEMONSTRATION, PUBLISHERS, SERVERS, VENUES, WORKERS, Child, children
 from tradsys.embedded.launch_lock import AlreadyLaunched, take_launch_lock
@@ -37,6 +38,9 @@ PREPARATIONS: Mapping[str, str] = {
     "create_demo": "demo tenants",
 }
 
+
+PLUGIN_REPORT = "exchanges.plugin_report"
+"""The module that tells, as JSON, which exchange plugins load."""
 
 CERTIFY_SECONDS = 60.0
 """Between two looks at the certificates, which live for hours."""
@@ -96,11 +100,13 @@ class Launch:
         logs = self._begin_logs()
         home = prepare_server_home(self.var, say=self.say)
         ensure_secrets(self.var / "secrets")
-        ports = PortPlan.choose(anywhere=self.anywhere, say=self.say)
+        ports = PortPlan.choose(anywhere=self.anywhere, say=self.say, exchanges=self._exchanges())
         postgres, redis = server_pair(self.var, home, ports=ports.servers)
         self._initialise(postgres)
         redis.configure()
         variables = ports.variables(database_url=postgres.url, redis_url=redis.url, without=self.without)
+        if settings := os.environ.get("TRADSYS_EXCHANGE_SETTINGS"):
+            variables["TRADSYS_EXCHANGE_SETTINGS"] = str(Path(settings).absolute())
         write_environment(self.var, variables)
         configuration = Configuration.from_environment(variables | {"TRADSYS_VAR": str(self.var)})
         self._configuration = configuration
@@ -169,6 +175,19 @@ class Launch:
             environment_file(self.var).unlink()
         self.say("stopped: nothing is left running")
 
+    def _exchanges(self) -> list[str]:
+        """Codes of the exchanges whose plugins load, as a process of their own says: whatever a plugin does, it does it there."""
+        done = subprocess.run(
+            [sys.executable, "-m", PLUGIN_REPORT], cwd=REPOSITORY, env=inherited_environment(), capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise StartFailed(f"the exchange plugins cannot be listed (status {done.returncode}): {done.stderr.strip()[-2000:]}")
+        report = json.loads(done.stdout.splitlines()[-1])
+        for name, reason in report["refused"].items():
+            self.say(f"exchange plugin {name} is refused: {reason}")
+        loaded: list[str] = report["loaded"]
+        return loaded
+
     def _certify(self, configuration: Configuration) -> None:
         """Certificates for every process that has none, or whose own is due. A process takes up a new one by itself."""
         mesh = load_mesh_config(configuration.mesh_config_file)
@@ -176,7 +195,7 @@ class Launch:
             self.say(f"{configuration.mesh_config_file} switches TLS between the services off")
             return
         folder, now = configuration.var / mesh.mtls.folder, time.time_ns()
-        made = ensure_certificates(folder, mesh, CERTIFIED_PROCESSES, now)
+        made = ensure_certificates(folder, mesh, certified_processes(configuration.venues), now)
         # Also what `manage.py certs` has issued beside them: further workers, programs of tenants.
         made += renew_certificates(folder, mesh, now)
         if made:

@@ -171,8 +171,8 @@ class Supervisor:
 
 
 def inherited_environment() -> dict[str, str]:
-    """The part of our environment that every child gets: enough to find programs, a home folder and a time zone, no more."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR", "TZ") if name in os.environ}
+    """The part of our environment that every child gets: enough to find programs, packages, a home folder and a time zone."""
+    return {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR", "TZ") if name in os.environ}
 
 
 def last_lines(log: Path, count: int = 15) -> str:

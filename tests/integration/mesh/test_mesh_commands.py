@@ -15,11 +15,14 @@ from django.core.management import CommandError, call_command
 
 from tests.mesh_trust import MESH
 from tradsys.configuration import REPOSITORY, Configuration
-from tradsys.embedded.addresses import CERTIFIED_PROCESSES
+from tradsys.embedded.addresses import certified_processes
+from tradsys.exchange_entries import exchange_codes
 from tradsys.mesh.trust import rotation
 from tradsys.mesh.trust.certificates import ensure_certificates, service_file
 
 HOUR = 3_600 * 1_000_000_000
+
+CERTIFIED_PROCESSES = certified_processes(exchange_codes())
 
 
 @pytest.fixture

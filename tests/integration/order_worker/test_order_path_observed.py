@@ -18,6 +18,7 @@ from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
+from exchanges.registry import registry
 from exchanges.routing.balancers import LinePool
 from tests.mesh_documents import mesh_config
 from trading_workers.journal.recovery import recover
@@ -69,7 +70,7 @@ class Desk:
 
     def __init__(self, folder: Path, port: int, breakers: Breakers | None = None, *, plans: list[LinePlan] | None = None) -> None:
         clock, now = SystemClock(), time.time_ns()
-        self.path = OrderPath("worker-1", 1, time.perf_counter_ns)
+        self.path = OrderPath("worker-1", 1, registry().clients(("EGX",)), time.perf_counter_ns)
         document = platform(now)
         self.path.configure_platform(
             msgspec.structs.replace(document, routes=tuple(msgspec.structs.replace(each, line="EGX-1") for each in document.routes))

@@ -30,12 +30,25 @@ def test_a_taken_port_gives_way_to_the_next_free_one() -> None:
 
 def test_a_replaced_port_is_said_so_and_never_another_listeners_own(monkeypatch: pytest.MonkeyPatch) -> None:
     first = any_free_port()
-    monkeypatch.setattr(addresses, "_USUAL_PORTS", {"web": first, "Redis": first + 1})
+    monkeypatch.setattr(addresses, "usual_ports", lambda exchanges: {"web": first, "Redis": first + 1})
     said: list[str] = []
     with socket.create_server((LOOPBACK, first)):
-        plan = PortPlan.choose(anywhere=False, say=said.append)
+        plan = PortPlan.choose(anywhere=False, say=said.append, exchanges=())
     assert plan.ports["web"] > first + 1
     assert said[0] == f"port {first} is taken: web uses {plan.ports['web']}"
+
+
+def test_an_exchange_that_is_installed_later_moves_nobodys_port() -> None:
+    before, after = addresses.usual_ports(("EGX", "ADX")), addresses.usual_ports(("EGX", "ADX", "THIRD"))
+    assert (before["venue EGX"], before["venue ADX"], before["venue EGX HTTP"], before["venue ADX HTTP"]) == (
+        9101,
+        9102,
+        9201,
+        9202,
+    )
+    assert before.items() <= after.items()
+    assert len(set(after.values())) == len(after)
+    assert set(after) - set(before) == {"venue THIRD", "venue THIRD HTTP", "venue-third metrics"}
 
 
 def test_secrets_are_made_once_and_only_their_owner_reads_them(tmp_path: Path) -> None:

@@ -332,7 +332,7 @@ def test_a_new_epoch_leaves_out_the_numbers_that_a_lost_tail_may_have_used() -> 
 
 
 def test_a_first_epoch_starts_with_the_first_number() -> None:
-    path = OrderPath("worker-3", 3)
+    path = OrderPath("worker-3", 3, {})
     path.start_epoch()
     assert path.booking.last_id == 3_000_000_000_000
 

@@ -15,7 +15,8 @@ from tests.promql import QueryInvalid, parse
 from trading_workers.order_worker.outcomes import ACCEPTED, CANCELLING
 from trading_workers.reasons import Reason
 from tradsys.configuration import REPOSITORY
-from tradsys.embedded.addresses import _USUAL_PORTS, MEASURED_PROCESSES
+from tradsys.embedded.addresses import measured_processes, usual_ports
+from tradsys.exchange_entries import exchange_codes
 from tradsys.mesh.refusals import CallRefusal
 from tradsys.mesh.telemetry.metrics import Metrics
 
@@ -98,7 +99,9 @@ def test_prometheus_scrapes_every_measured_process_on_its_usual_port() -> None:
     [job] = config["scrape_configs"]
     assert job["job_name"] == "tradsys"
     targets = {each["labels"]["process"]: each["targets"] for each in job["static_configs"]}
-    assert targets == {name: [f"127.0.0.1:{_USUAL_PORTS[f'{name} metrics']}"] for name in MEASURED_PROCESSES}
+    exchanges = exchange_codes()
+    ports = usual_ports(exchanges)
+    assert targets == {name: [f"127.0.0.1:{ports[f'{name} metrics']}"] for name in measured_processes(exchanges)}
     assert config["rule_files"] == ["alerts.yml"]
 
 

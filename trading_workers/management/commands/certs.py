@@ -12,7 +12,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tenants.kernel.directory import UnknownTenant
 from tenants.kernel.entry_points import enter_for_command
 from tradsys.configuration import Configuration
-from tradsys.embedded.addresses import CERTIFIED_PROCESSES
+from tradsys.embedded.addresses import certified_processes
+from tradsys.exchange_entries import exchange_codes
 from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
 from tradsys.mesh.config.schema import ServiceMeshConfig
 from tradsys.mesh.trust.certificates import (
@@ -60,7 +61,7 @@ class Command(BaseCommand):
     def _act(self, folder: Path, config: ServiceMeshConfig, options: dict[str, Any], now: int) -> str:
         match options["part"]:
             case "init":
-                return _made(folder, ensure_certificates(folder, config, CERTIFIED_PROCESSES, now))
+                return _made(folder, ensure_certificates(folder, config, certified_processes(exchange_codes()), now))
             case "list":
                 return _listed(folder, config, now)
             case "issue":

@@ -22,6 +22,7 @@ from exchanges.assets.services import import_assets
 from exchanges.loading import load_reference_data
 from exchanges.models import DataSet, Exchange, Signer
 from exchanges.reference import DEMO_MARKET_PATH
+from exchanges.registry import registry
 from exchanges.services import DataSetRefused, import_data_set, save_signer, sign_data_set
 from exchanges.signatures import public_key_text
 from licensing.models import Licence, Plan
@@ -75,15 +76,21 @@ class Command(BaseCommand):
             self._say("operator")
 
     def _market_data(self) -> None:
-        document = DEMO_MARKET_PATH.read_text(encoding="utf-8")
+        for path in (DEMO_MARKET_PATH, *(plugin.demo_market_path for plugin in registry() if plugin.demo_market_path is not None)):
+            self._market_data_of(path)
+
+    def _market_data_of(self, path: Path) -> None:
+        document = path.read_text(encoding="utf-8")
         if _is_imported(document):
             return
         key, signer = self._signer(demo.OPERATOR_SIGNER, Signer.Kind.OPERATOR, "demo-operator")
         try:
             import_data_set(actor=ACTOR, document=document, signature=sign_data_set(document, key), signer=signer)
         except DataSetRefused as error:
-            raise CommandError(f"{DEMO_MARKET_PATH.name} was refused: {error}") from error
-        self._say("market data set, signed by the demo operator: reference prices, lots, a session that is always open")
+            raise CommandError(f"{path} was refused: {error}") from error
+        self._say(
+            f"market data set {path.name}, signed by the demo operator: reference prices, lots, a session that is always open"
+        )
 
     def _assets(self) -> None:
         document = DEMO_ASSETS_PATH.read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tradsys.configuration import Configuration
-from tradsys.embedded.addresses import CERTIFIED_PROCESSES
+from tradsys.embedded.addresses import certified_processes
+from tradsys.exchange_entries import exchange_codes
 from tradsys.mesh.config.reading import MeshConfigError, load_mesh_config
 from tradsys.mesh.config.schema import ServiceMeshConfig
 from tradsys.mesh.telemetry.process import TelemetryError, start_telemetry
@@ -65,7 +66,7 @@ def main() -> None:
             watch(
                 configuration.var / mesh.mtls.folder,
                 mesh,
-                CERTIFIED_PROCESSES,
+                certified_processes(exchange_codes()),
                 now=time.time_ns,
                 pause=lambda: stop.wait(PAUSE_SECONDS),
             )

@@ -1,3 +1,0 @@
-"""A plugin whose factory fails."""
-
-raise RuntimeError("the factory of this plugin fails")
