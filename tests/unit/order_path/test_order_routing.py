@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from exchanges.registry import registry
 from exchanges.routing.balancers import LinePool
 from tests.order_path_setup import MICROS, NOW, TRADER, MemoryJournal, new_path, order, platform
 from trading_workers.checks.decision import Accepted
@@ -121,7 +122,7 @@ def test_a_question_takes_no_turn() -> None:
 
 def test_the_first_decision_of_a_batch_is_measured_where_there_is_a_clock() -> None:
     ticks = iter(range(0, 10_000, 7))
-    path = OrderPath("worker-1", 1, lambda: next(ticks))
+    path = OrderPath("worker-1", 1, registry().clients(("EGX", "ADX")), lambda: next(ticks))
     path.configure_platform(platform(pools=POOLS))
     assert path.state.route_timer.took_ns is None
     path.commit(path.handle_batch(TRADER, [order("o1"), order("o2")], NOW), 1)
