@@ -14,38 +14,19 @@ happen at one given price only.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
 from exchanges.api import OrderType, TimeInForce
 from exchanges.prices import TickRow
 from exchanges.simulator.auction import equilibrium
+from exchanges.simulator.book import BUY, SELL, Book, Order, OrderState, Side
 
-BUY: Final = 1
-SELL: Final = -1
+__all__ = ["BUY", "SELL", "Book", "Execution", "ExecutionKind", "MatchingEngine", "Order", "OrderState"]
 
 # Any key is above it, so a market order crosses every level of the other side.
 _NO_LIMIT: Final = -(1 << 63)
-# A queue is rebuilt only when the dead entries outnumber the living ones by more than this.
-_DEAD_ENTRIES_TOLERATED: Final = 32
-# Members of an Enum are slow to look up in its class.
-_LIMIT: Final = OrderType.LIMIT
-_DAY: Final = TimeInForce.DAY
-_FILL_OR_KILL: Final = TimeInForce.FILL_OR_KILL
-
-
-class OrderState(Enum):
-    """FIX OrdStatus (39) as a venue knows it."""
-
-    NEW = "0"
-    PARTIALLY_FILLED = "1"
-    FILLED = "2"
-    CANCELED = "4"
-    REJECTED = "8"
-    EXPIRED = "C"
 
 
 class ExecutionKind(Enum):
@@ -57,71 +38,6 @@ class ExecutionKind(Enum):
     REJECTED = "8"
     EXPIRED = "C"
     TRADE = "F"
-
-
-class Order:
-    """One order at the venue; ``side`` is BUY (1) or SELL (-1), ``price`` micros (0 for a market order).
-
-    ``display_quantity`` is the size of an iceberg's slices, 0 when all of the order is shown. Of the ``leaves`` of a
-    resting order ``hidden`` shares are not shown yet.
-    """
-
-    __slots__ = (
-        "account",
-        "changed_at",
-        "client_order_id",
-        "cumulative",
-        "display_quantity",
-        "entered_at",
-        "hidden",
-        "leaves",
-        "member",
-        "notional",
-        "order_id",
-        "price",
-        "quantity",
-        "side",
-        "state",
-        "symbol",
-        "text",
-        "time_in_force",
-        "type",
-    )
-
-    def __init__(
-        self,
-        order_id: int,
-        member: str,
-        client_order_id: str,
-        account: str,
-        symbol: str,
-        side: int,
-        type: OrderType,
-        time_in_force: TimeInForce,
-        price: int,
-        quantity: int,
-        now: int,
-        display_quantity: int = 0,
-    ) -> None:
-        self.order_id = order_id
-        self.member = member
-        self.client_order_id = client_order_id
-        self.account = account
-        self.symbol = symbol
-        self.side = side
-        self.type = type
-        self.time_in_force = time_in_force
-        self.price = price
-        self.quantity = quantity
-        self.leaves = quantity
-        self.cumulative = 0
-        self.notional = 0
-        self.state = OrderState.NEW
-        self.text = ""
-        self.entered_at = now
-        self.changed_at = now
-        self.display_quantity = display_quantity
-        self.hidden = 0
 
 
 class Execution(NamedTuple):
@@ -145,160 +61,16 @@ class Execution(NamedTuple):
     now: int
 
 
-class _Level:
-    """The queue of one price: a cancelled order stays in it with no leaves until it reaches the front.
-
-    ``quantity`` is shown, ``hidden`` is what the icebergs in the queue still hold back.
-    """
-
-    __slots__ = ("count", "hidden", "quantity", "queue")
-
-    def __init__(self) -> None:
-        self.queue: deque[Order] = deque()
-        self.quantity = 0
-        self.hidden = 0
-        self.count = 0
-
-    def front(self) -> Order:
-        """The first order in the queue; the level holds one."""
-        queue = self.queue
-        while not queue[0].leaves:
-            queue.popleft()
-        return queue[0]
-
-    def shrink(self, order: Order, leaves: int) -> None:
-        """Leave ``leaves`` (not more than now) to an order of the queue, in its place: the hidden shares go first."""
-        hidden = max(order.hidden - (order.leaves - leaves), 0)
-        self.quantity += (leaves - hidden) - (order.leaves - order.hidden)
-        self.hidden += hidden - order.hidden
-        order.leaves = leaves
-        order.hidden = hidden
-
-    def took(self, quantity: int) -> bool:
-        """The front order has traded ``quantity`` shares of what it shows; tells whether that was all it had."""
-        self.quantity -= quantity
-        order = self.queue[0]
-        hidden = order.hidden
-        if order.leaves > hidden:
-            return False
-        self.queue.popleft()
-        if not hidden:
-            self.count -= 1
-            return True
-        slice_ = min(order.display_quantity, hidden)
-        order.hidden = hidden - slice_
-        self.hidden -= slice_
-        self.quantity += slice_
-        self.queue.append(order)
-        return False
-
-
-class _Side:
-    """Levels of one side by key; keys ascend, so the best one is last: bids use the price, offers its negative."""
-
-    __slots__ = ("keys", "levels")
-
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.levels: dict[int, _Level] = {}
-
-    def rest(self, key: int, order: Order) -> None:
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = _Level()
-            insort(self.keys, key)
-        level.queue.append(order)
-        level.quantity += order.leaves
-        level.count += 1
-        if order.display_quantity:
-            order.hidden = max(order.leaves - order.display_quantity, 0)
-            level.quantity -= order.hidden
-            level.hidden += order.hidden
-
-    def withdraw(self, key: int, order: Order) -> None:
-        """Take out a resting order whose ``leaves`` still stand; the caller sets them to 0 afterwards."""
-        level = self.levels[key]
-        level.quantity -= order.leaves
-        level.count -= 1
-        if order.hidden:
-            level.quantity += order.hidden
-            level.hidden -= order.hidden
-            order.hidden = 0
-        if not level.count:
-            self._drop(key)
-        elif len(level.queue) > 2 * level.count + _DEAD_ENTRIES_TOLERATED:
-            order.leaves = 0
-            level.queue = deque(entry for entry in level.queue if entry.leaves)
-
-    def lift(self, key: int, order: Order) -> None:
-        """Take out a resting order that stays alive, to rest elsewhere: nothing of it may stay in the queue."""
-        level = self.levels[key]
-        level.queue.remove(order)
-        self.withdraw(key, order)
-
-    def drop_if_empty(self, key: int) -> None:
-        if not self.levels[key].count:
-            self._drop(key)
-
-    def _drop(self, key: int) -> None:
-        del self.levels[key]
-        keys = self.keys
-        if keys[-1] == key:
-            keys.pop()
-        else:
-            del keys[bisect_left(keys, key)]
-
-    def available(self, limit_key: int, wanted: int) -> bool:
-        """Whether the levels at ``limit_key`` or better hold ``wanted`` shares."""
-        for key in reversed(self.keys):
-            if key < limit_key:
-                return False
-            level = self.levels[key]
-            wanted -= level.quantity + level.hidden
-            if wanted <= 0:
-                return True
-        return False
-
-
-class Book:
-    """The order book of one instrument."""
-
-    __slots__ = ("asks", "bids", "last_price", "last_quantity", "symbol", "touched", "trades", "volume")
-
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
-        self.bids = _Side()
-        self.asks = _Side()
-        self.last_price = 0
-        self.last_quantity = 0
-        self.volume = 0
-        # What market data has still to tell: keys by side, and trades as (price, quantity, time).
-        self.touched: set[tuple[int, int]] = set()
-        self.trades: list[tuple[int, int, int]] = []
-
-    def levels(self, side: int, depth: int = 0) -> list[tuple[int, int, int]]:
-        """Levels of ``side`` from the best: (price micros, shares shown, number of orders); depth 0 means all."""
-        half = self.bids if side == BUY else self.asks
-        keys = half.keys[-depth:] if depth else half.keys
-        return [(abs(key), half.levels[key].quantity, half.levels[key].count) for key in reversed(keys)]
-
-    def level(self, side: int, price: int) -> tuple[int, int]:
-        """(shares shown, number of orders) resting at ``price`` (micros); (0, 0) when none."""
-        level = (self.bids.levels if side == BUY else self.asks.levels).get(price * side)
-        return (0, 0) if level is None else (level.quantity, level.count)
-
-    def totals(self, side: int) -> list[tuple[int, int]]:
-        """(price micros, shares, hidden ones included) of ``side`` from the best: for an auction, never for market data."""
-        half = self.bids if side == BUY else self.asks
-        return [(abs(key), half.levels[key].quantity + half.levels[key].hidden) for key in reversed(half.keys)]
-
-    def resting(self, side: int) -> Iterator[Order]:
-        """Resting orders of ``side`` in priority order."""
-        half = self.bids if side == BUY else self.asks
-        for key in reversed(half.keys):
-            for order in half.levels[key].queue:
-                if order.leaves:
-                    yield order
+# Members of an Enum are slow to look up in their class, and each order needs several.
+_LIMIT: Final = OrderType.LIMIT
+_DAY: Final = TimeInForce.DAY
+_FILL_OR_KILL: Final = TimeInForce.FILL_OR_KILL
+_NEW: Final = ExecutionKind.NEW
+_CANCELED: Final = ExecutionKind.CANCELED
+_TRADE: Final = ExecutionKind.TRADE
+_STATE_CANCELED: Final = OrderState.CANCELED
+_PARTIALLY_FILLED: Final = OrderState.PARTIALLY_FILLED
+_FILLED: Final = OrderState.FILLED
 
 
 class MatchingEngine:
@@ -328,7 +100,7 @@ class MatchingEngine:
         Raises KeyError for a symbol without a book.
         """
         book = self.books[order.symbol]
-        executions = [self._execution(ExecutionKind.NEW, order, now)]
+        executions = [self._execution(_NEW, order, now)]
         side = order.side
         key = order.price * side
         if order.type is _LIMIT:
@@ -385,14 +157,14 @@ class MatchingEngine:
         if stays:
             half.levels[key].shrink(order, leaves)
         else:
-            half.lift(key, order)
+            half.withdraw(key, order)
             order.price = price
             order.leaves = leaves
         order.quantity = quantity
         order.changed_at = now
         if not leaves:
             del self.open_orders[order_id]
-            order.state = OrderState.FILLED
+            order.state = _FILLED
         executions = [self._execution(ExecutionKind.REPLACED, order, now)]
         if stays or not leaves:
             return executions
@@ -433,14 +205,14 @@ class MatchingEngine:
             self._trade(book, bid, ask, quantity, found.price, now, executions)
             for half, key, level, order in ((bids, bid_key, bid_level, bid), (asks, ask_key, ask_level, ask)):
                 book.touched.add((order.side, order.price))
-                if level.took(quantity):
+                if level.took(order, quantity):
                     del self.open_orders[order.order_id]
                     half.drop_if_empty(key)
         return executions
 
     def cancel(self, order_id: int, now: int) -> Execution | None:
         """Take a resting order out of its book; None when no such order rests."""
-        return self._remove(order_id, OrderState.CANCELED, ExecutionKind.CANCELED, now)
+        return self._remove(order_id, _STATE_CANCELED, _CANCELED, now)
 
     def cancel_many(self, order_ids: Iterable[int], now: int) -> list[Execution]:
         """Cancel the orders of ``order_ids`` that rest, in the order given; the others are passed over."""
@@ -511,7 +283,7 @@ class MatchingEngine:
     def _take(
         self,
         book: Book,
-        opposite: _Side,
+        opposite: Side,
         order: Order,
         limit_key: int,
         only_price: int,
@@ -525,16 +297,14 @@ class MatchingEngine:
             key = keys[-1]
             price = abs(key)
             level = opposite.levels[key]
-            while order.leaves and level.count:
+            while order.leaves and level.queue:
                 resting = level.front()
                 quantity = min(resting.leaves - resting.hidden, order.leaves)
                 self._trade(book, resting, order, quantity, only_price or price, now, executions)
-                if level.took(quantity):
+                if level.took(resting, quantity):
                     del self.open_orders[resting.order_id]
             book.touched.add((opposite_side, price))
-            if not level.count:
-                keys.pop()
-                del opposite.levels[key]
+            opposite.drop_if_empty(key)
 
     def _trade(
         self, book: Book, first: Order, second: Order, quantity: int, price: int, now: int, executions: list[Execution]
@@ -546,7 +316,7 @@ class MatchingEngine:
             order.cumulative += quantity
             order.notional += value
             order.changed_at = now
-            order.state = OrderState.PARTIALLY_FILLED if order.leaves else OrderState.FILLED
+            order.state = _PARTIALLY_FILLED if order.leaves else _FILLED
         book.volume += quantity
         book.last_price = price
         book.last_quantity = quantity
@@ -559,7 +329,7 @@ class MatchingEngine:
             executions.append(
                 Execution(
                     number,
-                    ExecutionKind.TRADE,
+                    _TRADE,
                     one,
                     one.state,
                     quantity,
