@@ -20,7 +20,7 @@ from exchanges.simulator.venue import Venue
 from tradsys.configuration import Address, Configuration, ConfigurationError
 from tradsys.mesh.telemetry.process import TelemetryError, run_with_telemetry
 
-_DAY_CHECK_SECONDS = 1
+_CLOCK_SECONDS = 0.1
 
 
 async def serve(exchange: str, listen: Address, admin: Address, data: Path) -> int:
@@ -41,11 +41,11 @@ async def serve(exchange: str, listen: Address, admin: Address, data: Path) -> i
     pages = AdminServer(venue, admin.host, admin.port)
     await acceptor.start()
     await pages.start()
-    day_check = asyncio.create_task(_check_day(venue), name="day check")
-    day_check.add_done_callback(lambda task: None if task.cancelled() else end(task.exception()))
+    clock_task = asyncio.create_task(_follow_clock(venue), name="session clock")
+    clock_task.add_done_callback(lambda task: None if task.cancelled() else end(task.exception()))
     print(f"{exchange}: FIX on {listen.host}:{acceptor.port}, admin on {admin.host}:{pages.port}", flush=True)
     error = await ended
-    day_check.cancel()
+    clock_task.cancel()
     await acceptor.stop()
     await pages.stop()
     venue.close()
@@ -56,10 +56,10 @@ async def serve(exchange: str, listen: Address, admin: Address, data: Path) -> i
     return 0
 
 
-async def _check_day(venue: Venue) -> None:
+async def _follow_clock(venue: Venue) -> None:
     while True:
-        await asyncio.sleep(_DAY_CHECK_SECONDS)
-        venue.check_day()
+        await asyncio.sleep(_CLOCK_SECONDS)
+        venue.follow_clock()
 
 
 def main() -> int:

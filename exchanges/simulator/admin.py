@@ -87,8 +87,7 @@ class AdminServer:
         venue = self._venue
         if path == "/health":
             sessions = {name: session.logged_on for name, session in venue.sessions.items()}
-            now = venue.clock.now()
-            body = {"ok": True, "exchange": venue.exchange, "phase": venue.rules.phase(now), "sessions": sessions}
+            body = {"ok": True, "exchange": venue.exchange, "phase": venue.desk.session.phase, "sessions": sessions}
             await _respond(writer, 200, body)
         elif path == "/state":
             await _respond(writer, 200, self._state())
@@ -110,7 +109,7 @@ class AdminServer:
         return {
             "exchange": venue.exchange,
             "day": venue.day.isoformat(),
-            "hash": engine.state_hash(),
+            "hash": venue.desk.state_hash(),
             "orders": len(venue.desk.orders),
             "open_orders": len(engine.open_orders),
             "fills": len(venue.desk.trades),
@@ -130,6 +129,7 @@ class AdminServer:
             "order_id": self._venue.desk.reports.order_id(order),
             "member": order.member,
             "client_order_id": order.client_order_id,
+            "first_client_order_id": self._venue.desk.first_client_order_ids.get(order.order_id, order.client_order_id),
             "account": order.account,
             "symbol": order.symbol,
             "side": side_name(order.side),
@@ -158,8 +158,8 @@ class AdminServer:
 
     def _fill(self, trade: Trade) -> dict[str, Any]:
         buyer_first = trade.resting.side == BUY
-        resting = self._party(trade.resting, trade.resting_execution)
-        aggressor = self._party(trade.aggressor, trade.aggressor_execution)
+        resting = self._party(trade.resting, trade.resting_client_order_id, trade.resting_execution)
+        aggressor = self._party(trade.aggressor, trade.aggressor_client_order_id, trade.aggressor_execution)
         return {
             "number": trade.number,
             "time": trade.time,
@@ -167,18 +167,18 @@ class AdminServer:
             "price": trade.price,
             "price_text": price_to_text(trade.price),
             "quantity": trade.quantity,
-            "aggressor": side_name(trade.aggressor.side),
+            "aggressor": None if trade.auction else side_name(trade.aggressor.side),
             "buy": resting if buyer_first else aggressor,
             "sell": aggressor if buyer_first else resting,
         }
 
-    def _party(self, order: Order, execution: int) -> dict[str, str]:
+    def _party(self, order: Order, client_order_id: str, execution: int) -> dict[str, str]:
         reports = self._venue.desk.reports
         return {
             "exec_id": reports.exec_id(execution),
             "order_id": reports.order_id(order),
             "member": order.member,
-            "client_order_id": order.client_order_id,
+            "client_order_id": client_order_id,
             "account": order.account,
         }
 

@@ -126,7 +126,7 @@ async def test_the_day_ends_with_expiries_and_the_next_one_starts_empty(tmp_path
     line.order("2", SELL, 60, "139.00")
     first_day = venue.day
     clock.time += DAY_NS
-    venue.check_day()
+    venue.follow_clock()
     line.exchange()
     assert kinds(line.received)[-1] == ("1", "C")
     assert (venue.day - first_day).days == 1
