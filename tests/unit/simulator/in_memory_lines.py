@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from exchanges.api import Trust
 from exchanges.fix.application import Application
 from exchanges.fix.dictionary.fix44 import FIX44
 from exchanges.fix.message import Field, Message
@@ -70,13 +73,13 @@ class MemberApplication(Application):
 class MemberLine:
     """A member's end; `join` connects it to a venue's session, `exchange` carries bytes both ways until nothing moves."""
 
-    def __init__(self, comp_id: str, clock: HandClock, *, reset_on_logon: bool = False) -> None:
+    def __init__(self, comp_id: str, clock: HandClock, *, reset_on_logon: bool = False, exchange: str = "EGX") -> None:
         self.comp_id = comp_id
         self.application = MemberApplication()
         self.clock = clock
         config = SessionConfig(
             sender_comp_id=comp_id,
-            target_comp_id="EGX",
+            target_comp_id=exchange,
             hosts=(("memory", 1),),
             dictionary=FIX44,
             reset_on_logon=reset_on_logon,
@@ -148,6 +151,31 @@ class MemberLine:
         fields: list[Field] = [(41, original.encode()), (11, client_order_id.encode()), (1, b"COR-001"), (55, symbol.encode())]
         self.send("F", [*fields, (54, side), (60, timestamp_to_text(self.clock.now())), (38, b"1")])
 
+    def replace(
+        self,
+        client_order_id: str,
+        original: str,
+        side: bytes,
+        quantity: int,
+        price: str,
+        *,
+        symbol: str = "COMI",
+        time_in_force: bytes = b"0",
+    ) -> None:
+        self.send("G", self.replace_fields(client_order_id, original, side, quantity, price, symbol, time_in_force))
+
+    def replace_fields(
+        self,
+        client_order_id: str,
+        original: str,
+        side: bytes,
+        quantity: int,
+        price: str,
+        symbol: str = "COMI",
+        time_in_force: bytes = b"0",
+    ) -> list[Field]:
+        return [(41, original.encode()), *self.order_fields(client_order_id, side, quantity, price, symbol, time_in_force)]
+
     @staticmethod
     def _taken(wire: ListWire) -> list[bytes]:
         taken, wire.written = wire.written, []
@@ -158,10 +186,28 @@ def reference(day: date) -> VenueReference:
     return load_venue_reference("EGX", day=day)
 
 
-def open_venue(folder: Path, clock: HandClock, failures: list[BaseException] | None = None) -> Venue:
-    """A venue EGX on the log in `folder`; needs a running event loop once market data is touched."""
+def without_demo_session(exchange: str) -> Callable[[date], VenueReference]:
+    """The exchange's own hours: the demonstration's reference prices, without its session that never closes."""
+
+    def load(day: date) -> VenueReference:
+        loaded = load_venue_reference(exchange, day=day)
+        return replace(loaded, rules=tuple(rule for rule in loaded.rules if rule.trust is not Trust.DEMO))
+
+    return load
+
+
+def open_venue(
+    folder: Path,
+    clock: HandClock,
+    failures: list[BaseException] | None = None,
+    *,
+    exchange: str = "EGX",
+    load: Callable[[date], VenueReference] | None = None,
+) -> Venue:
+    """A venue on the log in `folder`; needs a running event loop once market data is touched."""
     told = failures if failures is not None else []
-    return Venue("EGX", EventLog(folder), TradingRules(reference, clock.now()), clock, on_failure=told.append)
+    rules = TradingRules(load or (lambda day: load_venue_reference(exchange, day=day)), clock.now())
+    return Venue(exchange, EventLog(folder), rules, clock, on_failure=told.append)
 
 
 def kinds(messages: list[Message]) -> list[tuple[str, str]]:

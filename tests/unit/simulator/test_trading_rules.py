@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
-from exchanges.api import OrderType, Phase, TimeInForce, Trust
-from exchanges.reference import VenueReference, load_venue_reference
+from exchanges.api import OrderType, Phase, TimeInForce
+from exchanges.reference import load_venue_reference
 from exchanges.simulator.matching import BUY
 from exchanges.simulator.order_entry import NewOrder, ReplaceRequest
 from exchanges.simulator.rules import ACCEPTED, TradingRules
 from tests.unit.simulator.in_memory_lines import reference
+from tests.unit.simulator.in_memory_lines import without_demo_session as own_hours
 
 ORDER = NewOrder("1", "A", "COMI", BUY, OrderType.LIMIT, TimeInForce.DAY, 139_000_000, 10)
 
 
-def without_demo_session(day: date) -> VenueReference:
-    loaded = reference(day)
-    return replace(loaded, rules=tuple(rule for rule in loaded.rules if rule.trust is not Trust.DEMO))
+without_demo_session = own_hours("EGX")
 
 
 def at(text: str) -> int:
