@@ -7,6 +7,7 @@ nothing against it. The phase is given; the only state is the day whose rules ar
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -31,6 +32,12 @@ _CANCEL_OTHER = 99
 
 # The halt rows do not say how long their moving average is; 30 minutes is what EGX states for its closing price.
 _VWAP_WINDOW = 30 * 60_000_000_000
+
+
+def without_demo_session(reference: VenueReference) -> VenueReference:
+    """The exchange with its own hours in place of the demonstration's session that never closes."""
+    kept = (rule for rule in reference.rules if rule.kind is not RuleKind.SESSION or rule.trust is not Trust.DEMO)
+    return replace(reference, rules=tuple(kept))
 
 
 class TradingRules:

@@ -106,6 +106,11 @@ class SessionState:
         """The last value that was told."""
         return self._index
 
+    @property
+    def market_index(self) -> str | None:
+        """The index that halts the market on this day; None when none does."""
+        return None if self._market_rule is None else self._market_rule.index
+
     def hold(self, symbol: str) -> HaltStarted | None:
         """What holds `symbol` back now."""
         return self.holds.get(MARKET) or self.holds.get(symbol)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from exchanges.api import Trust
 from exchanges.fix.application import Application
 from exchanges.fix.dictionary.fix44 import FIX44
 from exchanges.fix.message import Field, Message
@@ -17,11 +15,11 @@ from exchanges.fix.store import MemoryStore
 from exchanges.fix.timestamps import timestamp_to_text
 from exchanges.reference import VenueReference, load_venue_reference
 from exchanges.simulator.event_log import EventLog
-from exchanges.simulator.rules import TradingRules
+from exchanges.simulator.rules import TradingRules, without_demo_session
 from exchanges.simulator.venue import Venue
 
 MORNING = 1_795_000_000_000_000_000
-"""2026-11-18 13:46:40 UTC."""
+"""2026-11-18 11:06:40 UTC."""
 DAY_NS = 86_400_000_000_000
 
 BUY, SELL = b"1", b"2"
@@ -186,14 +184,9 @@ def reference(day: date) -> VenueReference:
     return load_venue_reference("EGX", day=day)
 
 
-def without_demo_session(exchange: str) -> Callable[[date], VenueReference]:
+def own_hours(exchange: str) -> Callable[[date], VenueReference]:
     """The exchange's own hours: the demonstration's reference prices, without its session that never closes."""
-
-    def load(day: date) -> VenueReference:
-        loaded = load_venue_reference(exchange, day=day)
-        return replace(loaded, rules=tuple(rule for rule in loaded.rules if rule.trust is not Trust.DEMO))
-
-    return load
+    return lambda day: without_demo_session(load_venue_reference(exchange, day=day))
 
 
 def open_venue(

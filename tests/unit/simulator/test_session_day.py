@@ -13,7 +13,7 @@ from exchanges.fix.message import Message
 from exchanges.simulator import records
 from exchanges.simulator.event_log import RecordType
 from exchanges.simulator.venue import Venue
-from tests.unit.simulator.in_memory_lines import BUY, SELL, HandClock, MemberLine, kinds, open_venue, without_demo_session
+from tests.unit.simulator.in_memory_lines import BUY, SELL, HandClock, MemberLine, kinds, open_venue, own_hours
 
 
 def at(text: str) -> int:
@@ -40,7 +40,7 @@ class Day:
         self.numbers = 0
 
     def open(self) -> Venue:
-        return open_venue(self.folder, self.clock, exchange=self.exchange, load=without_demo_session(self.exchange))
+        return open_venue(self.folder, self.clock, exchange=self.exchange, load=own_hours(self.exchange))
 
     def at(self, time: str) -> None:
         """The clock is at `time` UTC, and the venue has seen it."""
