@@ -14,7 +14,8 @@ from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
 from exchanges.fix.timestamps import timestamp_to_text
 from exchanges.reference import VenueReference, load_venue_reference
-from exchanges.simulator.event_log import EventLog
+from exchanges.simulator import records
+from exchanges.simulator.event_log import EventLog, RecordType
 from exchanges.simulator.rules import TradingRules, without_demo_session
 from exchanges.simulator.venue import Venue
 
@@ -211,4 +212,17 @@ def kinds(messages: list[Message]) -> list[tuple[str, str]]:
             found.append((message.required_text(11), message.required_text(150)))
         elif message.msg_type == "9":
             found.append((message.required_text(11), "9/" + message.required_text(102)))
+    return found
+
+
+def reports_of(folder: Path) -> dict[str, list[bytes]]:
+    """Bodies of the reports in the log by member, without number and sending time."""
+    found: dict[str, list[bytes]] = {}
+    log = EventLog(folder)
+    for segment in log.segments():
+        for record in log.records(segment):
+            if record.type is RecordType.REPORT:
+                frame = records.outbound(record.payload)
+                found.setdefault(frame.member, []).append(frame.frame[frame.frame.index(b"\x0156=") : -7])
+    log.close()
     return found

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from exchanges.api import Phase
 from exchanges.fix.message import Message
 from exchanges.simulator import records
-from exchanges.simulator.event_log import RecordType
+from exchanges.simulator.event_log import EventLog, RecordType
 from exchanges.simulator.venue import Venue
-from tests.unit.simulator.in_memory_lines import BUY, SELL, HandClock, MemberLine, kinds, open_venue, own_hours
+from tests.unit.simulator.in_memory_lines import BUY, SELL, HandClock, MemberLine, kinds, open_venue, own_hours, reports_of
 
 
 def at(text: str) -> int:
@@ -282,3 +284,66 @@ async def test_the_demonstration_session_is_continuous_all_day_and_never_halts(t
     assert (venue.day - first).days == 2
     kinds_logged = [record.type for record in venue.log.records(venue.log.segment)]
     assert kinds_logged == [RecordType.DAY_STARTED, RecordType.PHASE_ENTERED]
+
+
+async def test_a_session_day_cut_off_after_any_record_or_inside_one_owes_the_same_reports(tmp_path: Path) -> None:
+    day = Day(tmp_path / "whole", "EGX", "2027-02-09", "COMI", "07:30:00")
+    copies = MemberLine("TRADSYS-DC", day.clock)
+    copies.join(day.venue)
+    day.order(BUY, 300, "140.00")
+    day.order(SELL, 100, "138.00")
+    day.order(SELL, 150, "139.50")
+    day.at("08:00:00")
+    day.buyer.replace("r1", "1", BUY, 280, "139.00")
+    day.order(SELL, 1000, "153.00")
+    day.at("08:40:00")
+    day.order(BUY, 1000, "153.00")
+    day.at("08:50:00")
+    day.at("11:15:00")
+    day.order(SELL, 500, "150.00")
+    day.order(BUY, 490, "150.50")
+    day.at("11:25:00")
+    day.order(BUY, 5, "155.00")
+    day.at("11:30:00")
+    segment, log_records = day.venue.log.segment, list(day.venue.log.records(day.venue.log.segment))
+    state = day.venue.desk.state_hash()
+    day.venue.close()
+    expected = reports_of(tmp_path / "whole")
+    assert set(expected) == {"TRADSYS-W1", "TRADSYS-W2", "TRADSYS-DC"}
+    data = (tmp_path / "whole" / f"{segment:016d}.events").read_bytes()
+    for index, record in enumerate(log_records[1:], start=1):
+        start = log_records[index - 1].offset + (len(log_records[index - 1].payload) + 7 & ~7)
+        for cut in (start, start + 20, record.offset + 5):
+            folder = tmp_path / f"cut-{cut}"
+            folder.mkdir()
+            (folder / f"{segment:016d}.events").write_bytes(data[:cut])
+            clock = HandClock(log_records[index - 1].time)
+            again = open_venue(folder, clock, load=own_hours("EGX"))
+            hash_again = again.desk.state_hash()
+            again.close()
+            for member, reports in reports_of(folder).items():
+                assert reports == expected[member][: len(reports)], f"cut at {cut}"
+            twice = open_venue(folder, clock, load=own_hours("EGX"))
+            assert twice.desk.state_hash() == hash_again
+            twice.close()
+            shutil.rmtree(folder)
+    day.venue = day.open()
+    assert day.venue.desk.state_hash() == state
+    day.venue.close()
+    assert reports_of(tmp_path / "whole") == expected
+
+
+async def test_a_log_that_knew_of_no_phases_still_recovers(tmp_path: Path) -> None:
+    clock = HandClock()
+    log = EventLog(tmp_path)
+    # As a venue without phases wrote it: the first record ends with the sessions.
+    fields = ["EGX", "old", "2026-11-18", 7, 8, 9, {"COMI": 139_000_000}, {}]
+    log.start_segment(clock.now(), msgspec.msgpack.encode(fields))
+    log.close()
+    venue = open_venue(tmp_path, clock)
+    assert (venue.desk.session.phase, venue.desk.engine.order_number) == (Phase.CONTINUOUS, 7)
+    line = MemberLine("TRADSYS-W1", clock)
+    line.join(venue)
+    line.order("1", BUY, 10, "138.00")
+    assert kinds(line.received) == [("1", "0")]
+    venue.close()
