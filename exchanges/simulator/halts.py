@@ -76,6 +76,14 @@ class StockHalts:
         """The halt that holds for ``symbol``, if any."""
         return self._halted.get(symbol)
 
+    def all_halted(self) -> list[HaltStarted]:
+        """Every halt that holds, by symbol."""
+        return [self._halted[symbol] for symbol in sorted(self._halted)]
+
+    def average(self, symbol: str) -> MovingVwap | None:
+        """The moving average that the rule measures; None when it measures none or nothing has traded."""
+        return self._averages.get(symbol)
+
     def next_end(self) -> int | None:
         """When the next halt ends by itself, ns UTC; None when none will."""
         return min((halt.until for halt in self._halted.values() if halt.until is not None), default=None)
@@ -86,6 +94,10 @@ class StockHalts:
         for symbol in over:
             del self._halted[symbol]
         return over
+
+    def end(self, symbol: str) -> bool:
+        """End the halt of ``symbol`` before its time; tells whether there was one."""
+        return self._halted.pop(symbol, None) is not None
 
     def end_all(self) -> list[str]:
         """End every halt, as the phase in which it started is over; return their symbols, in order."""
@@ -153,9 +165,12 @@ class MarketHalts:
     def ends(self, now: int) -> bool:
         """End the halt if its time has come; tells whether it did."""
         over = self._halt is not None and self._halt.until is not None and self._halt.until <= now
-        if over:
-            self._halt = None
-        return over
+        return self.end() if over else False
+
+    def end(self) -> bool:
+        """End the halt before its time; tells whether there was one."""
+        halt, self._halt = self._halt, None
+        return halt is not None
 
     def state(self) -> dict[str, Any]:
         """All that a day has left here, as plain JSON values; equal states behave alike."""
