@@ -3,7 +3,9 @@
 Without FILE the recorded day beside the repository is taken, or a generated flow of the same shape where there is none. The
 last line is JSON; ``match_orders_per_s`` counts orders and cancels entered per second of processor time, as the machine is
 shared, in the best of the rounds; ``state_hash`` must be the same in every round. ``reference_per_s`` is the best of as many
-rounds in between of a dictionary and a sorted list that take the same orders in and out and match nothing.
+rounds in between of a dictionary and a sorted list that take the same orders in and out and match nothing. ``uncross_ms`` is
+one uncross after a call that collected every order of the day, ``replaces_per_s`` a replace of each order that is then left, at
+its price for more shares, which loses its place.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from bisect import bisect_left, insort
 from pathlib import Path
 
 from exchanges.api import OrderType, TimeInForce
+from exchanges.prices import TickBand
 from exchanges.simulator.matching import BUY, SELL, MatchingEngine, Order
 from trading_workers.replay import Place, Plan, Target, generated_events, read_events
 
@@ -77,17 +80,40 @@ def keep(instructions: list[Instruction]) -> float:
     return time.process_time() - started
 
 
+def uncross_and_replace(instructions: list[Instruction]) -> tuple[float, int, float, int]:
+    """Processor seconds and trades of the uncross of one call, then seconds and number of replaces."""
+    engine = MatchingEngine((SYMBOL,))
+    limit, day = OrderType.LIMIT, TimeInForce.DAY
+    for key, side, price, quantity, now in instructions:
+        if side:
+            number = engine.next_order_id()
+            order = Order(number, "MEMBER-1", key, "A", SYMBOL, side, limit, day, price, quantity, now)
+            engine.enter(order, now, matches=False)
+    ticks = tuple(TickBand(*row) for row in TARGET.ticks)
+    started = time.process_time()
+    engine.uncross(SYMBOL, TARGET.anchor, 0, low=TARGET.band_low, high=TARGET.band_high, ticks=ticks)
+    uncrossed = time.process_time()
+    left = [(order.order_id, order.quantity + 1, order.price) for order in engine.open_orders.values()]
+    replacing = time.process_time()
+    for order_id, quantity, price in left:
+        engine.replace(order_id, quantity, price, 0)
+    return uncrossed - started, engine.trade_number, time.process_time() - replacing, len(left)
+
+
 def measured(file: Path | None = RECORDED, rounds: int = 5) -> dict[str, object]:
     """The figures of this benchmark: ``match_orders_per_s``, its reference, and whether every round ended the same."""
     recorded = file is not None and file.exists()
     instructions = instructions_of(file if recorded else None)
     best, reference, hashes, engine = float("inf"), float("inf"), set[str](), MatchingEngine(())
+    uncross, replaces, auction_trades = float("inf"), 0.0, 0
     for _ in range(max(2, rounds)):
         gc.collect()
         seconds, engine = match(instructions)
         best = min(best, seconds)
         hashes.add(engine.state_hash())
         reference = min(reference, keep(instructions))
+        seconds, auction_trades, replacing, replaced = uncross_and_replace(instructions)
+        uncross, replaces = min(uncross, seconds), max(replaces, replaced / replacing)
     return {
         "ok": len(hashes) == 1,
         "match_orders_per_s": round(len(instructions) / best),
@@ -97,6 +123,9 @@ def measured(file: Path | None = RECORDED, rounds: int = 5) -> dict[str, object]
         "trades": engine.trade_number,
         "open_orders": len(engine.open_orders),
         "state_hash": min(hashes),
+        "uncross_ms": round(uncross * 1_000, 1),
+        "uncross_trades": auction_trades,
+        "replaces_per_s": round(replaces),
         "rounds": max(2, rounds),
     }
 
