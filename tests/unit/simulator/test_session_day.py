@@ -347,3 +347,13 @@ async def test_a_log_that_knew_of_no_phases_still_recovers(tmp_path: Path) -> No
     line.order("1", BUY, 10, "138.00")
     assert kinds(line.received) == [("1", "0")]
     venue.close()
+
+
+async def test_an_order_that_comes_before_the_timer_finds_the_phase_of_its_own_time(tmp_path: Path) -> None:
+    day = Day(tmp_path, "ADX", "2026-11-18", "ADCB", "05:30:00")
+    day.order(BUY, 10, "14.40")
+    day.clock.time = at("2026-11-18T06:00:00")
+    assert day.order(SELL, 10, "14.40", time_in_force=b"3").get(150) == b"0"
+    assert day.prices == [1440]
+    day.clock.time = at("2026-11-18T11:00:00")
+    assert day.order(BUY, 10, "14.40").get_text(58) == "the session is closed"
