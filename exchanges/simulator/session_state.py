@@ -61,7 +61,8 @@ class SessionState:
         self._matching = entered.matches
         self._stock.end_all()
         self._by_hand = {symbol: halt for symbol, halt in self._by_hand.items() if halt.kind is HaltKind.SUSPENSION}
-        if self.phase is Phase.CLOSED:
+        if entered.expires:
+            # A halt for the rest of the session outlives a gap in it, not its end.
             self._market = None
         self._gather()
 
@@ -128,10 +129,9 @@ class SessionState:
         """The lowest and highest price at which an auction in `symbol` may trade, micros; None where no collar holds."""
         if self._collar is None:
             return None
-        trades = self._stock.state()["trades"].get(symbol, ())
-        return MovingVwap(self._collar.vwap_window, [(at, price, shares) for at, price, shares in trades]).limits(
-            self._collar.move_bp, ticks, now
-        )
+        average = self._stock.average(symbol)
+        trades = () if average is None else average.trades()
+        return MovingVwap(self._collar.vwap_window, trades).limits(self._collar.move_bp, ticks, now)
 
     def hold_refusal(self, symbol: str, kind: OrderType, time_in_force: TimeInForce) -> Refusal:
         """What a halt has against an order in `symbol`; the reason is an OrdRejReason (103)."""
@@ -159,25 +159,17 @@ class SessionState:
             self._gather()
 
     def _end_rule_halt(self, symbol: str) -> None:
-        if symbol == MARKET:
-            if self._market is not None:
-                self._market.restore({**self._market.state(), "halted": None})
-            return
-        state = self._stock.state()
-        state["halted"].pop(symbol, None)
-        self._stock.restore(state)
+        if symbol != MARKET:
+            self._stock.end(symbol)
+        elif self._market is not None:
+            self._market.end()
 
     def _gather(self) -> None:
         self.holds = {halt.symbol: halt for halt in self._rule_halts()} | self._by_hand
 
     def _rule_halts(self) -> list[HaltStarted]:
         market = None if self._market is None else self._market.halted()
-        found = [] if market is None else [market]
-        for symbol in self._stock.state()["halted"]:
-            halt = self._stock.halted(symbol)
-            if halt is not None:
-                found.append(halt)
-        return found
+        return [*([] if market is None else [market]), *self._stock.all_halted()]
 
 
 def _rules_of(terms: records.HaltTerms) -> HaltRules:
