@@ -189,6 +189,9 @@ class Switches:
         if session and session not in self._venue.sessions:
             known = ", ".join(self._venue.sessions)
             raise SwitchRefused(400, SwitchError.UNKNOWN_SESSION, f"{session!r} is no session; there are {known}")
+        if isinstance(asked, Delay | Reports) and asked.session not in self._venue.reported_to:
+            known = ", ".join(self._venue.reported_to)
+            raise SwitchRefused(400, SwitchError.UNKNOWN_SESSION, f"{asked.session} gets no reports; these do: {known}")
         symbol = getattr(asked, "symbol", "")
         if symbol and symbol not in self._venue.desk.engine.books:
             raise SwitchRefused(400, SwitchError.UNKNOWN_SYMBOL, f"{symbol!r} is not listed on {self._venue.exchange}")

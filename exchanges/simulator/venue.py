@@ -248,15 +248,25 @@ class Venue(Application):
         """Expire what rests and begin the next trading day with a segment of its own."""
         self.commit()
         self._apply(Entry(RecordType.DAY_ENDED, now, records.encode(records.DayEnded(self._day.day))), self.desk.day_ended)
+        phase, held = self.desk.session.phase, set(self.desk.session.holds)
         self._begin_day(now)
         self.follow_clock()
         self.feed.day_started()
+        session = self.desk.session
+        if not session.planned_at and session.phase is not phase:
+            self._tell([session_status(session, "a new trading day")])
+        self._tell_resumed(held, now)
 
     def close(self) -> None:
         """The process ends in order; lines must be down."""
         self.faults.close()
         self.feed.close()
         self.log.close()
+
+    @property
+    def reported_to(self) -> list[str]:
+        """The sessions that get reports: members and drop copies."""
+        return list(self._stores)
 
     @property
     def day(self) -> date:

@@ -357,3 +357,14 @@ async def test_an_order_that_comes_before_the_timer_finds_the_phase_of_its_own_t
     assert day.prices == [1440]
     day.clock.time = at("2026-11-18T11:00:00")
     assert day.order(BUY, 10, "14.40").get_text(58) == "the session is closed"
+
+
+async def test_a_market_halt_for_the_rest_of_the_session_lasts_over_the_gap_before_trade_at_last(tmp_path: Path) -> None:
+    day = Day(tmp_path, "EGX", "2027-02-09", "COMI", "08:00:00")
+    day.venue.note_index(records.IndexValue(7_900_000, 10_000_000), day.clock.time)
+    for time in ("09:00:00", "11:16:00", "11:24:59", "11:26:00"):
+        day.at(time)
+        assert day.order(BUY, 10, "139.00").get(150) == b"8"
+    assert day.order(BUY, 10, "139.00").get_text(58) == "the market is halted: EGX market-wide halt"
+    day.at("11:30:00")
+    assert day.venue.desk.session.holds == {}

@@ -15,7 +15,7 @@ from exchanges.simulator.admin import AdminServer
 from exchanges.simulator.event_log import RecordType
 from exchanges.simulator.switches import AdminTokenError, Switches, admin_token
 from exchanges.simulator.venue import Venue
-from tests.unit.simulator.in_memory_lines import BUY, MORNING, SELL, HandClock, MemberLine, kinds, open_venue, own_hours
+from tests.unit.simulator.in_memory_lines import BUY, DAY_NS, MORNING, SELL, HandClock, MemberLine, kinds, open_venue, own_hours
 
 TOKEN = "t" * 40
 
@@ -94,6 +94,7 @@ def line_of(admin: Admin, name: str = "TRADSYS-W1") -> MemberLine:
         ("/faults/reject", {"text": "no", "orders": 0}, "BAD_BODY"),
         ("/faults/reject", {"text": "no", "symbol": "NOSUCH"}, "UNKNOWN_SYMBOL"),
         ("/faults/lost-report", {"session": "TRADSYS-W1", "reports": 0}, "BAD_BODY"),
+        ("/faults/lost-report", {"session": "TRADSYS-MD"}, "UNKNOWN_SESSION"),
         ("/halt", {"symbol": "NOSUCH"}, "UNKNOWN_SYMBOL"),
         ("/halt", {"kind": "auction"}, "BAD_BODY"),
         ("/halt", {"symbol": "COMI", "kind": "earthquake"}, "BAD_BODY"),
@@ -313,6 +314,53 @@ async def test_the_index_halts_the_market_where_a_dated_row_says_so(tmp_path: Pa
     again = open_venue(tmp_path, clock, load=own_hours("EGX"))
     assert again.desk.state_hash() == state
     again.close()
+
+
+async def test_a_halt_by_a_rule_is_ended_by_hand_with_its_uncross(tmp_path: Path) -> None:
+    clock = HandClock(MORNING - 2 * 3_600_000_000_000)
+    venue = open_venue(tmp_path, clock, exchange="ADX", load=own_hours("ADX"))
+    server = AdminServer(venue, "127.0.0.1", 0, Switches(venue, TOKEN))
+    await server.start()
+    admin = Admin(venue, clock, server.port)
+    line = MemberLine("TRADSYS-W1", clock, exchange="ADX")
+    line.join(venue)
+    for number, (side, price) in enumerate(((BUY, "13.60"), (SELL, "13.60"), (BUY, "13.80"), (SELL, "13.70"))):
+        line.order(f"{number}", side, 100, price, symbol="ADCB")
+    assert [trade.price for trade in venue.desk.trades] == [13_600_000]
+    await admin.switch("/resume", symbol="ADCB")
+    assert [trade.price for trade in venue.desk.trades] == [13_600_000, 13_700_000]
+    assert venue.desk.session.holds == {}
+    # The level is used up for the day, also after the venue has started again.
+    state = venue.desk.state_hash()
+    await server.stop()
+    venue.close()
+    venue = open_venue(tmp_path, clock, exchange="ADX", load=own_hours("ADX"))
+    assert venue.desk.state_hash() == state
+    venue.close()
+
+
+async def test_a_halt_and_a_phase_by_hand_end_with_the_day_and_subscribers_hear_it(tmp_path: Path) -> None:
+    clock = HandClock(MORNING + 2 * DAY_NS)  # a Friday: no session at EGX
+    venue = open_venue(tmp_path, clock, load=own_hours("EGX"))
+    server = AdminServer(venue, "127.0.0.1", 0, Switches(venue, TOKEN))
+    await server.start()
+    admin = Admin(venue, clock, server.port)
+    watcher = MemberLine("TRADSYS-MD", clock, reset_on_logon=True)
+    watcher.join(venue)
+    await admin.switch("/phase", phase="CONTINUOUS")
+    await admin.switch("/halt", symbol="COMI")
+    watcher.exchange()
+    clock.time += DAY_NS
+    venue.follow_clock()
+    watcher.exchange()
+    await server.stop()
+    venue.close()
+    assert [(m.msg_type, m.get(340) or m.get(326)) for m in watcher.received] == [
+        ("h", b"2"),
+        ("f", b"2"),
+        ("h", b"3"),
+        ("f", b"3"),
+    ]
 
 
 async def test_news_reaches_the_subscribers(admin: Admin) -> None:
