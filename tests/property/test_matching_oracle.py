@@ -72,6 +72,8 @@ Step = Enter | Cancel | Replace | Call | Uncross | AtLast
 LIMIT, MARKET, DAY = OrderType.LIMIT, OrderType.MARKET, TimeInForce.DAY
 # Most orders meet at a few prices around a change of the tick, so that queues are long.
 PRICES = st.sampled_from([*GRID[3:8], *GRID[3:8], *GRID])
+# On tick and off, inside the grid and outside.
+REFERENCES = st.integers(min_value=GRID[0] - 2_000, max_value=GRID[-1] + 20_000)
 QUANTITIES = st.integers(min_value=1, max_value=50)
 TARGETS = st.integers(min_value=-1, max_value=12)
 DISPLAYS = st.sampled_from([0, 0, 1, 5, 60])
@@ -100,8 +102,8 @@ CHANGES = st.one_of(
     st.builds(Replace, target=TARGETS, quantity=st.integers(min_value=0, max_value=60), price=st.none() | PRICES),
 )
 UNCROSSES = st.one_of(
-    st.builds(Uncross, reference=PRICES, low=st.just(NO_LIMITS[0]), high=st.just(NO_LIMITS[1])),
-    st.builds(Uncross, reference=PRICES, low=PRICES, high=PRICES),
+    st.builds(Uncross, reference=REFERENCES, low=st.just(NO_LIMITS[0]), high=st.just(NO_LIMITS[1])),
+    st.builds(Uncross, reference=REFERENCES, low=PRICES, high=PRICES),
 )
 FLOWS = st.lists(
     st.one_of(RESTING_ENTRIES, ENTRIES, ENTRIES, CHANGES, st.one_of(st.just(Call()), UNCROSSES, st.builds(AtLast, PRICES))),
@@ -258,7 +260,7 @@ def test_continuous_trading_never_leaves_a_crossed_book(steps: list[Step]) -> No
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.one_of(RESTING_ENTRIES, CHANGES), min_size=5, max_size=50), PRICES)
+@given(st.lists(st.one_of(RESTING_ENTRIES, CHANGES), min_size=5, max_size=50), REFERENCES)
 def test_an_uncross_trades_the_greatest_volume_at_one_price_and_leaves_an_uncrossed_book(steps: list[Step], reference: int) -> None:
     both = run([Call(), *steps])
     assert not [one for one in both.executions if one.kind is ExecutionKind.TRADE]
@@ -277,7 +279,7 @@ def test_an_uncross_trades_the_greatest_volume_at_one_price_and_leaves_an_uncros
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(RESTING_ENTRIES, min_size=5, max_size=40), PRICES, PRICES)
+@given(st.lists(RESTING_ENTRIES, min_size=5, max_size=40), REFERENCES, PRICES)
 def test_at_last_everything_trades_at_the_closing_price(steps: list[Step], reference: int, last: int) -> None:
     both = run([Call(), *steps, Uncross(reference, *NO_LIMITS), AtLast(last)])
     before = len(both.executions)
