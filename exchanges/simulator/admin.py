@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 
 from exchanges.prices import price_to_text
+from exchanges.simulator.market_index import EqualWeightIndex
 from exchanges.simulator.matching import BUY, SELL, Order
 from exchanges.simulator.order_desk import Trade, side_name
 from exchanges.simulator.switches import SwitchError, Switches, SwitchRefused
@@ -162,10 +163,22 @@ class AdminServer:
             ],
             "market_index": session.market_index,
             "index": None if session.index is None else session.index.value,
+            "listed_index": self._listed_index(),
             "timetable": [
                 {"at": event.at, "step": event.step.value, "phase": event.phase, "label": event.label} for event in course.events
             ],
         }
+
+    def _listed_index(self) -> int | None:
+        """The equal-weight index of what is listed: no exchange's index, but something to tell where that one is not known."""
+        closes = {symbol: listed.reference_price for symbol, listed in self._venue.rules.reference.instruments.items()}
+        if not closes:
+            return None
+        index = EqualWeightIndex(closes)
+        for symbol, book in self._venue.desk.engine.books.items():
+            if book.volume and symbol in closes:
+                index.on_trade(symbol, book.last_price)
+        return index.value
 
     def _faults(self) -> dict[str, Any]:
         return self._venue.faults.document(self._venue.clock.now())

@@ -262,11 +262,13 @@ async def test_a_halt_auction_by_hand_collects_and_uncrosses(admin: Admin) -> No
     other.order("1", SELL, 10, "139.50")
     assert admin.venue.desk.trades == []
     session = (await admin.ask("GET", "/session", token=""))[1]
+    assert session["listed_index"] == 1_000_000_000
     assert [(halt["symbol"], halt["kind"]) for halt in session["halts"]] == [("COMI", "auction")]
     admin.clock.time += 60_000_000_000
     admin.venue.follow_clock()
     (trade,) = admin.venue.desk.trades
     assert (trade.price, trade.auction) == (139_500_000, True)
+    assert (await admin.ask("GET", "/session", token=""))[1]["listed_index"] > 1_000_000_000
     await admin.switch("/halt", symbol="COMI", kind="auction")
     await admin.switch("/resume", symbol="COMI")
     assert admin.venue.desk.session.holds == {}
