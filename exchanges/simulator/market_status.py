@@ -10,6 +10,7 @@ from typing import Final
 from exchanges.api import Phase
 from exchanges.fix.message import Field
 from exchanges.fix.timestamps import timestamp_to_text
+from exchanges.simulator.halt_rules import HaltKind
 from exchanges.simulator.halts import HaltStarted
 from exchanges.simulator.session_state import MARKET, SessionState
 
@@ -83,6 +84,7 @@ def news(headline: str, lines: list[str], symbol: str, now: int) -> Status:
 
 
 def _halt_text(held: HaltStarted) -> str:
+    text = f"halt auction: {held.label}" if held.kind is HaltKind.AUCTION else held.label
     if held.until is None:
-        return held.label
-    return f"{held.label}, until {timestamp_to_text(held.until).decode()} UTC"
+        return text
+    return f"{text}, until {timestamp_to_text(held.until).decode()} UTC"

@@ -13,7 +13,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from exchanges.api import PHASE_RULES, OrderType, Phase, PhaseRule, TimeInForce, Trust
-from exchanges.dated_rules import RuleKind, rule_on, rules_on
+from exchanges.dated_rules import RuleKind, rules_on
 from exchanges.prices import is_on_tick, price_to_text, tick_for
 from exchanges.reference import VenueReference
 from exchanges.simulator import records
@@ -35,9 +35,8 @@ _VWAP_WINDOW = 30 * 60_000_000_000
 
 
 def without_demo_session(reference: VenueReference) -> VenueReference:
-    """The exchange with its own hours in place of the demonstration's session that never closes."""
-    kept = (rule for rule in reference.rules if rule.kind is not RuleKind.SESSION or rule.trust is not Trust.DEMO)
-    return replace(reference, rules=tuple(kept))
+    """The exchange with its own rows alone, without the demonstration's session that never closes."""
+    return replace(reference, rules=tuple(rule for rule in reference.rules if rule.trust is not Trust.DEMO))
 
 
 class TradingRules:
@@ -62,8 +61,8 @@ class TradingRules:
         """Load the rules of `day`. Raises RuleError when they cannot be used."""
         self.reference = self._load(day)
         self.day = day
-        types = rule_on(self.reference.rules, day, RuleKind.ORDER_TYPES)
-        self._icebergs = types is not None and types.value.get("iceberg") is True
+        types = rules_on(self.reference.rules, day, RuleKind.ORDER_TYPES)
+        self._icebergs = any(row.value.get("iceberg") is True for row in types)
 
     def plan(self, seed: str) -> tuple[SessionEvent, ...]:
         """The timetable of the loaded day. Raises CalendarError."""

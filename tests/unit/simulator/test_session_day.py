@@ -237,6 +237,13 @@ async def test_a_day_at_adx_with_a_halt_auction_at_five_percent(tmp_path: Path) 
     assert len(day.prices) == trades
     seen = await day.market_data()
     assert statuses(seen)[-1] == ("f", "ADCB", "2")
+    told = next(message for message in seen if message.msg_type == "f")
+    assert [told.get_text(tag) for tag in (336, 625, 327, 58)] == [
+        "CONTINUOUS",
+        "AUCTION",
+        "M",
+        "halt auction: ADX single-stock circuit breaker, until 20261118-06:05:00.000 UTC",
+    ]
     assert auction_prices(seen)[-1][1:] == (price(fallen + 20).encode(), b"200")
     day.at("06:05:00")
     assert day.prices[trades:] == [int(price(fallen + 20).replace(".", ""))]
