@@ -18,7 +18,7 @@ _SECONDS = 10
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = _parser()
+    parser = command_parser()
     options = parser.parse_args(arguments)
     try:
         admin = Address.parse(options.admin, variable="--admin")
@@ -51,7 +51,8 @@ def request_of(options: argparse.Namespace) -> tuple[str, str, dict[str, Any]]:
     return "POST", path, body
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The command line of all switches."""
     parser = argparse.ArgumentParser(prog="python -m exchanges.simulator.faults", description=__doc__)
     parser.add_argument("--admin", required=True, help="HOST:PORT of the venue's admin port")
     parser.add_argument(

@@ -153,6 +153,11 @@ class Switches:
             "/news": _Switch(News, self._news),
         }
 
+    @property
+    def bodies(self) -> dict[str, type[msgspec.Struct]]:
+        """What each switch's body is, by path."""
+        return {path: switch.body for path, switch in self._switches.items()}
+
     def authorize(self, authorization: str) -> None:
         """Check an Authorization header. Raises SwitchRefused unless it is Bearer with the venue's token."""
         kind, _, given = authorization.partition(" ")
