@@ -85,11 +85,11 @@ def decode_request(message: Message) -> Request | None:
     """The request of an order entry message; None for another type. Raises FieldError naming the tag that cannot be used."""
     msg_type = message.msg_type
     if msg_type == "D":
-        return _new_order(message)
+        return NewOrder(message.required_text(11), message.required_text(1), *_terms(message))
     if msg_type == "F":
         return CancelRequest(message.required_text(11), message.required_text(41), message.required_text(55), _side(message))
     if msg_type == "G":
-        return _replace(message)
+        return ReplaceRequest(message.required_text(11), message.required_text(41), *_terms(message))
     if msg_type == "q":
         return _mass_cancel(message)
     if msg_type == "H":
@@ -97,46 +97,23 @@ def decode_request(message: Message) -> Request | None:
     return None
 
 
-def _new_order(message: Message) -> NewOrder:
-    kind, time_in_force, price = _terms(message)
-    return NewOrder(
-        client_order_id=message.required_text(11),
-        account=message.required_text(1),
-        symbol=message.required_text(55),
-        side=_side(message),
-        type=kind,
-        time_in_force=time_in_force,
-        price=price,
-        quantity=message.required_int(38),
-        display_quantity=message.get_int(111) or 0,
-    )
-
-
-def _replace(message: Message) -> ReplaceRequest:
-    kind, time_in_force, price = _terms(message)
-    return ReplaceRequest(
-        client_order_id=message.required_text(11),
-        original_client_order_id=message.required_text(41),
-        symbol=message.required_text(55),
-        side=_side(message),
-        type=kind,
-        time_in_force=time_in_force,
-        price=price,
-        quantity=message.required_int(38),
-        display_quantity=message.get_int(111) or 0,
-    )
-
-
-def _terms(message: Message) -> tuple[OrderType, TimeInForce, int]:
-    """Order type, time in force, and the price of an order that has one."""
+def _terms(message: Message) -> tuple[str, int, OrderType, TimeInForce, int, int, int]:
+    """What an order and its replacement have in common: from the symbol to the display quantity."""
     ord_type = message.required(40)
     time_in_force = message.get(59) or b"0"
     if ord_type not in ORD_TYPES:
         raise FieldFormat(40, ord_type)
     if time_in_force not in TIMES_IN_FORCE:
         raise FieldFormat(59, time_in_force)
-    price = 0 if ord_type == b"1" else message.get_price(44) or 0
-    return ORD_TYPES[ord_type], TIMES_IN_FORCE[time_in_force], price
+    return (
+        message.required_text(55),
+        _side(message),
+        ORD_TYPES[ord_type],
+        TIMES_IN_FORCE[time_in_force],
+        0 if ord_type == b"1" else message.get_price(44) or 0,
+        message.required_int(38),
+        message.get_int(111) or 0,
+    )
 
 
 def _mass_cancel(message: Message) -> MassCancelRequest:
