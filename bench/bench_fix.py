@@ -5,6 +5,7 @@ the best of each counts, as the machine is shared. `encode` formats checked mess
 `encode_checked` fills and checks each one as well; `encode_fields` is the general way, by a list of fields. `parse` cuts and parses
 single frames, `parse_run` a read with fifty of them. The session's two sides are processes of their own; the best run counts, all
 are printed. `sender_cpu_us` and `acceptor_cpu_us` are processor time by order in it: what bounds the rate on two free cores.
+`match_orders_per_s` is of `bench_matching.py`: the venue's engine on the recorded day.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from bench.bench_matching import measured
 from exchanges.fix.application import Application
 from exchanges.fix.clock import SystemClock
 from exchanges.fix.connection import Acceptor, Initiator
@@ -167,6 +169,7 @@ def main() -> None:
     figures["session_runs"] = [round(run[0]) for run in runs]
     figures["sender_cpu_us"] = round(sender_cpu / ORDERS * 1e6, 1)
     figures["acceptor_cpu_us"] = round(acceptor_cpu / ORDERS * 1e6, 1)
+    figures["match_orders_per_s"] = measured()["match_orders_per_s"]
     print(json.dumps(figures))
 
 

@@ -44,6 +44,16 @@ class RecordType(IntEnum):
     LINE_LOST = 6
     """A member whose orders live only as long as its line is gone."""
     DAY_ENDED = 7
+    PHASE_ENTERED = 8
+    """The session goes to another phase."""
+    HALT_STARTED = 9
+    """Trading is halted by hand; halts by a rule follow from the trades and are not logged by themselves."""
+    HALTS_ENDED = 10
+    INDEX_VALUE = 11
+    """The market's index, which may halt or not halt the market."""
+    DROP_COPY_BEGUN = 12
+    SWITCHED = 13
+    """What was asked of the admin port."""
 
 
 class Record(NamedTuple):

@@ -23,26 +23,31 @@ COLLECT_SECONDS: Final = 0.03
 
 _SNAPSHOT, _SUBSCRIBE, _UNSUBSCRIBE = b"0", b"1", b"2"
 _UNKNOWN_SYMBOL: Final = b"0"
-_BID, _OFFER, _TRADE, _VOLUME = b"0", b"1", b"2", b"B"
+_BID, _OFFER, _TRADE, _VOLUME, _AUCTION = b"0", b"1", b"2", b"B", b"Q"
 _NEW, _CHANGE, _DELETE = b"0", b"1", b"2"
 
 
 class _Published:
     """What the subscribers of one instrument have been told."""
 
-    __slots__ = ("levels", "sequence")
+    __slots__ = ("auction", "levels", "sequence")
 
     def __init__(self) -> None:
+        self.auction: tuple[int, int] | None = None
+        """What an uncross would do: (price, shares)."""
         self.levels: dict[tuple[int, int], tuple[int, int]] = {}
         """(side, price) → (shares, number of orders)."""
         self.sequence = 0
 
 
 class MarketDataFeed:
-    """Subscriptions and what has been published; ``engine`` gives the engine of the present day."""
+    """Subscriptions and what has been published; ``engine`` gives the engine of the present day, ``indicative`` what an uncross
+    of a symbol would do now: (price, shares), None outside of calls and when nothing crosses.
+    """
 
-    def __init__(self, engine: Callable[[], MatchingEngine]) -> None:
+    def __init__(self, engine: Callable[[], MatchingEngine], indicative: Callable[[str], tuple[int, int] | None]) -> None:
         self._engine = engine
+        self._indicative = indicative
         self._published: dict[str, _Published] = {}
         self._subscribers: dict[str, dict[Session, bytes]] = {}
         """By symbol: the sessions with the MDReqID (262) of their latest request."""
@@ -84,6 +89,11 @@ class MarketDataFeed:
         self._waiting.add(symbol)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(COLLECT_SECONDS, self._publish_waiting)
+
+    def phase_changed(self) -> None:
+        """A call has begun or ended: indicative prices come or go."""
+        for symbol in self._published:
+            self.changed(symbol)
 
     def day_started(self) -> None:
         """The books are others now: everybody gets snapshots."""
@@ -146,7 +156,22 @@ class MarketDataFeed:
             entries += [(279, _CHANGE), (269, _VOLUME), (55, symbol), (271, b"%d" % book.volume)]
         book.touched.clear()
         book.trades.clear()
-        return entries
+        return entries + self._auction_change(book.symbol, published)
+
+    def _auction_change(self, symbol: str, published: _Published) -> list[Field]:
+        current, known = self._indicative(symbol), published.auction
+        if current == known:
+            return []
+        published.auction = current
+        if current is None:
+            return [(279, _DELETE), (269, _AUCTION), (55, symbol.encode())]
+        return [
+            (279, _CHANGE if known else _NEW),
+            (269, _AUCTION),
+            (55, symbol.encode()),
+            (270, price_to_text(current[0]).encode()),
+            (271, b"%d" % current[1]),
+        ]
 
     def _snapshot(self, request_id: bytes, book: Book) -> list[Field]:
         published = self._published_of(book.symbol)
@@ -164,5 +189,10 @@ class MarketDataFeed:
             if book.last_quantity:
                 entries.append((271, b"%d" % book.last_quantity))
         entries += [(269, _VOLUME), (271, b"%d" % book.volume)]
+        published.auction = self._indicative(book.symbol)
+        if published.auction is not None:
+            count += 1
+            price, quantity = published.auction
+            entries += [(269, _AUCTION), (270, price_to_text(price).encode()), (271, b"%d" % quantity)]
         head: list[Field] = [(262, request_id), (55, book.symbol.encode()), (83, b"%d" % published.sequence)]
         return [*head, (268, b"%d" % count), *entries]

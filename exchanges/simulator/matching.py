@@ -6,37 +6,27 @@ hash, which is what lets a venue rebuild itself from its log.
 
 Rules: a better price goes first, then the earlier order; a trade happens at the resting order's price; what an
 immediate-or-cancel or market order cannot fill expires; a fill-or-kill order fills whole or expires untouched.
+An iceberg shows one slice at a time, and each new slice goes to the back of its price's queue. In an auction call orders
+only rest, so that the book may cross; the uncross trades what crosses at one price (see ``auction``). At last, trades
+happen at one given price only.
 """
 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final, NamedTuple
 
 from exchanges.api import OrderType, TimeInForce
+from exchanges.prices import TickRow
+from exchanges.simulator.auction import equilibrium
+from exchanges.simulator.book import BUY, SELL, Book, Order, OrderState, Side
 
-BUY: Final = 1
-SELL: Final = -1
+__all__ = ["BUY", "SELL", "Book", "Execution", "ExecutionKind", "MatchingEngine", "Order", "OrderState"]
 
 # Any key is above it, so a market order crosses every level of the other side.
 _NO_LIMIT: Final = -(1 << 63)
-# A queue is rebuilt only when the dead entries outnumber the living ones by more than this.
-_DEAD_ENTRIES_TOLERATED: Final = 32
-
-
-class OrderState(Enum):
-    """FIX OrdStatus (39) as a venue knows it."""
-
-    NEW = "0"
-    PARTIALLY_FILLED = "1"
-    FILLED = "2"
-    CANCELED = "4"
-    REJECTED = "8"
-    EXPIRED = "C"
 
 
 class ExecutionKind(Enum):
@@ -44,65 +34,10 @@ class ExecutionKind(Enum):
 
     NEW = "0"
     CANCELED = "4"
+    REPLACED = "5"
     REJECTED = "8"
     EXPIRED = "C"
     TRADE = "F"
-
-
-class Order:
-    """One order at the venue; ``side`` is BUY (1) or SELL (-1), ``price`` micros (0 for a market order)."""
-
-    __slots__ = (
-        "account",
-        "changed_at",
-        "client_order_id",
-        "cumulative",
-        "entered_at",
-        "leaves",
-        "member",
-        "notional",
-        "order_id",
-        "price",
-        "quantity",
-        "side",
-        "state",
-        "symbol",
-        "text",
-        "time_in_force",
-        "type",
-    )
-
-    def __init__(
-        self,
-        order_id: int,
-        member: str,
-        client_order_id: str,
-        account: str,
-        symbol: str,
-        side: int,
-        type: OrderType,
-        time_in_force: TimeInForce,
-        price: int,
-        quantity: int,
-        now: int,
-    ) -> None:
-        self.order_id = order_id
-        self.member = member
-        self.client_order_id = client_order_id
-        self.account = account
-        self.symbol = symbol
-        self.side = side
-        self.type = type
-        self.time_in_force = time_in_force
-        self.price = price
-        self.quantity = quantity
-        self.leaves = quantity
-        self.cumulative = 0
-        self.notional = 0
-        self.state = OrderState.NEW
-        self.text = ""
-        self.entered_at = now
-        self.changed_at = now
 
 
 class Execution(NamedTuple):
@@ -126,96 +61,16 @@ class Execution(NamedTuple):
     now: int
 
 
-class _Level:
-    """The queue of one price: a cancelled order stays in it with no leaves until it reaches the front."""
-
-    __slots__ = ("count", "quantity", "queue")
-
-    def __init__(self) -> None:
-        self.queue: deque[Order] = deque()
-        self.quantity = 0
-        self.count = 0
-
-
-class _Side:
-    """Levels of one side by key; keys ascend, so the best one is last: bids use the price, offers its negative."""
-
-    __slots__ = ("keys", "levels")
-
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.levels: dict[int, _Level] = {}
-
-    def rest(self, key: int, order: Order) -> None:
-        level = self.levels.get(key)
-        if level is None:
-            level = self.levels[key] = _Level()
-            insort(self.keys, key)
-        level.queue.append(order)
-        level.quantity += order.leaves
-        level.count += 1
-
-    def withdraw(self, key: int, order: Order) -> None:
-        """Take out a resting order whose ``leaves`` still stand; the caller sets them to 0 afterwards."""
-        level = self.levels[key]
-        level.quantity -= order.leaves
-        level.count -= 1
-        if not level.count:
-            del self.levels[key]
-            keys = self.keys
-            if keys[-1] == key:
-                keys.pop()
-            else:
-                del keys[bisect_left(keys, key)]
-        elif len(level.queue) > 2 * level.count + _DEAD_ENTRIES_TOLERATED:
-            order.leaves = 0
-            level.queue = deque(entry for entry in level.queue if entry.leaves)
-
-    def available(self, limit_key: int, wanted: int) -> bool:
-        """Whether the levels at ``limit_key`` or better hold ``wanted`` shares."""
-        for key in reversed(self.keys):
-            if key < limit_key:
-                return False
-            wanted -= self.levels[key].quantity
-            if wanted <= 0:
-                return True
-        return False
-
-
-class Book:
-    """The order book of one instrument."""
-
-    __slots__ = ("asks", "bids", "last_price", "last_quantity", "symbol", "touched", "trades", "volume")
-
-    def __init__(self, symbol: str) -> None:
-        self.symbol = symbol
-        self.bids = _Side()
-        self.asks = _Side()
-        self.last_price = 0
-        self.last_quantity = 0
-        self.volume = 0
-        # What market data has still to tell: keys by side, and trades as (price, quantity, time).
-        self.touched: set[tuple[int, int]] = set()
-        self.trades: list[tuple[int, int, int]] = []
-
-    def levels(self, side: int, depth: int = 0) -> list[tuple[int, int, int]]:
-        """Levels of ``side`` from the best: (price micros, shares, number of orders); depth 0 means all."""
-        half = self.bids if side == BUY else self.asks
-        keys = half.keys[-depth:] if depth else half.keys
-        return [(abs(key), half.levels[key].quantity, half.levels[key].count) for key in reversed(keys)]
-
-    def level(self, side: int, price: int) -> tuple[int, int]:
-        """(shares, number of orders) resting at ``price`` (micros); (0, 0) when none."""
-        level = (self.bids.levels if side == BUY else self.asks.levels).get(price * side)
-        return (0, 0) if level is None else (level.quantity, level.count)
-
-    def resting(self, side: int) -> Iterator[Order]:
-        """Resting orders of ``side`` in priority order."""
-        half = self.bids if side == BUY else self.asks
-        for key in reversed(half.keys):
-            for order in half.levels[key].queue:
-                if order.leaves:
-                    yield order
+# Members of an Enum are slow to look up in their class, and each order needs several.
+_LIMIT: Final = OrderType.LIMIT
+_DAY: Final = TimeInForce.DAY
+_FILL_OR_KILL: Final = TimeInForce.FILL_OR_KILL
+_NEW: Final = ExecutionKind.NEW
+_CANCELED: Final = ExecutionKind.CANCELED
+_TRADE: Final = ExecutionKind.TRADE
+_STATE_CANCELED: Final = OrderState.CANCELED
+_PARTIALLY_FILLED: Final = OrderState.PARTIALLY_FILLED
+_FILLED: Final = OrderState.FILLED
 
 
 class MatchingEngine:
@@ -237,29 +92,35 @@ class MatchingEngine:
         order.text = text
         return self._execution(ExecutionKind.REJECTED, order, now)
 
-    def enter(self, order: Order, now: int) -> list[Execution]:
+    def enter(self, order: Order, now: int, *, matches: bool = True, only_price: int = 0) -> list[Execution]:
         """Enter a new order (price and quantity positive, symbol known: the caller has checked).
 
+        Without ``matches`` (an auction call) it trades with nobody: one that can rest does, and the book may cross. With
+        ``only_price`` (trade at last) it trades at that price alone, with orders whose limits allow it.
         Raises KeyError for a symbol without a book.
         """
         book = self.books[order.symbol]
-        executions = [self._execution(ExecutionKind.NEW, order, now)]
+        executions = [self._execution(_NEW, order, now)]
         side = order.side
         key = order.price * side
-        if order.type is OrderType.LIMIT:
+        if order.type is _LIMIT:
             limit_key = -key
-            immediate = order.time_in_force is not TimeInForce.DAY
+            immediate = order.time_in_force is not _DAY
         else:
             limit_key = _NO_LIMIT
             immediate = True
+        if only_price:
+            matches = matches and limit_key <= -only_price * side
+            limit_key = -only_price * side
         opposite = book.asks if side == BUY else book.bids
         keys = opposite.keys
         if (
             keys
             and keys[-1] >= limit_key
-            and (order.time_in_force is not TimeInForce.FILL_OR_KILL or opposite.available(limit_key, order.quantity))
+            and matches
+            and (order.time_in_force is not _FILL_OR_KILL or opposite.available(limit_key, order.quantity))
         ):
-            self._take(book, opposite, order, limit_key, now, executions)
+            self._take(book, opposite, order, limit_key, only_price, now, executions)
         if order.leaves:
             if immediate:
                 order.leaves = 0
@@ -272,9 +133,91 @@ class MatchingEngine:
                 book.touched.add((side, order.price))
         return executions
 
+    def replace(
+        self, order_id: int, quantity: int, price: int, now: int, *, matches: bool = True, only_price: int = 0
+    ) -> list[Execution] | None:
+        """Give a resting order a new total ``quantity`` and ``price`` (micros); None when no such order rests.
+
+        It keeps its place in the queue when the price stays and the quantity does not grow; otherwise it goes to the
+        back of its new price's queue, after trading as a new order would. A quantity equal to what has traded fills it.
+        Raises ValueError, with nothing changed, for a quantity below what has traded or that is not positive.
+        """
+        order = self.open_orders.get(order_id)
+        if order is None:
+            return None
+        leaves = quantity - order.cumulative
+        if leaves < 0 or quantity <= 0:
+            raise ValueError(f"a replaced order has a quantity from {max(order.cumulative, 1)} up, not {quantity}")
+        book = self.books[order.symbol]
+        side = order.side
+        half = book.bids if side == BUY else book.asks
+        key = order.price * side
+        book.touched.add((side, order.price))
+        stays = leaves > 0 and price == order.price and quantity <= order.quantity
+        if stays:
+            half.levels[key].shrink(order, leaves)
+        else:
+            half.withdraw(key, order)
+            order.price = price
+            order.leaves = leaves
+        order.quantity = quantity
+        order.changed_at = now
+        if not leaves:
+            del self.open_orders[order_id]
+            order.state = _FILLED
+        executions = [self._execution(ExecutionKind.REPLACED, order, now)]
+        if stays or not leaves:
+            return executions
+        key = price * side
+        limit_key = -key
+        if only_price:
+            matches = matches and limit_key <= -only_price * side
+            limit_key = -only_price * side
+        if matches:
+            self._take(book, book.asks if side == BUY else book.bids, order, limit_key, only_price, now, executions)
+        if order.leaves:
+            half.rest(key, order)
+            book.touched.add((side, price))
+        else:
+            del self.open_orders[order_id]
+        return executions
+
+    def uncross(
+        self, symbol: str, reference_price: int, now: int, *, low: int, high: int, ticks: Sequence[TickRow]
+    ) -> list[Execution]:
+        """Trade what crosses in the book of ``symbol`` at its equilibrium price, by price and time; buyer's execution first.
+
+        No trade when nothing crosses or when that price is outside ``low`` to ``high``: the book then stays as it is.
+        """
+        book = self.books[symbol]
+        found = equilibrium(book.totals(BUY), book.totals(SELL), reference_price, ticks, low=low, high=high)
+        executions: list[Execution] = []
+        if found is None:
+            return executions
+        bids, asks = book.bids, book.asks
+        volume = found.volume
+        while volume:
+            bid_key, ask_key = bids.keys[-1], asks.keys[-1]
+            bid_level, ask_level = bids.levels[bid_key], asks.levels[ask_key]
+            bid, ask = bid_level.front(), ask_level.front()
+            quantity = min(bid.leaves - bid.hidden, ask.leaves - ask.hidden, volume)
+            volume -= quantity
+            self._trade(book, bid, ask, quantity, found.price, now, executions)
+            for half, key, level, order in ((bids, bid_key, bid_level, bid), (asks, ask_key, ask_level, ask)):
+                book.touched.add((order.side, order.price))
+                if level.took(order, quantity):
+                    del self.open_orders[order.order_id]
+                    half.drop_if_empty(key)
+        return executions
+
     def cancel(self, order_id: int, now: int) -> Execution | None:
         """Take a resting order out of its book; None when no such order rests."""
-        return self._remove(order_id, OrderState.CANCELED, ExecutionKind.CANCELED, now)
+        return self._remove(order_id, _STATE_CANCELED, _CANCELED, now)
+
+    def cancel_many(self, order_ids: Iterable[int], now: int) -> list[Execution]:
+        """Cancel the orders of ``order_ids`` that rest, in the order given; the others are passed over."""
+        found = (self.cancel(order_id, now) for order_id in order_ids)
+        return [execution for execution in found if execution is not None]
 
     def expire(self, order_id: int, now: int) -> Execution | None:
         """End a resting order at the end of its day; None when no such order rests."""
@@ -294,6 +237,8 @@ class MatchingEngine:
                     digest.update(
                         b"%d %d %d %d %d %d\n" % (side, order.price, order.order_id, order.leaves, order.cumulative, order.notional)
                     )
+                    if order.display_quantity:
+                        digest.update(b"iceberg %d %d\n" % (order.display_quantity, order.hidden))
         return digest.hexdigest()
 
     def open_book(self, symbol: str) -> None:
@@ -335,68 +280,65 @@ class MatchingEngine:
             now,
         )
 
-    def _take(self, book: Book, opposite: _Side, order: Order, limit_key: int, now: int, executions: list[Execution]) -> None:
+    def _take(
+        self,
+        book: Book,
+        opposite: Side,
+        order: Order,
+        limit_key: int,
+        only_price: int,
+        now: int,
+        executions: list[Execution],
+    ) -> None:
+        """Trade ``order`` with the levels at ``limit_key`` or better, at their prices or at ``only_price`` unless it is 0."""
         keys = opposite.keys
-        leaves = order.leaves
-        trade = ExecutionKind.TRADE
         opposite_side = -order.side
-        while leaves and keys and keys[-1] >= limit_key:
+        while order.leaves and keys and keys[-1] >= limit_key:
             key = keys[-1]
             price = abs(key)
             level = opposite.levels[key]
-            queue = level.queue
-            while leaves and level.count:
-                resting = queue[0]
-                available = resting.leaves
-                if not available:
-                    queue.popleft()
-                    continue
-                quantity = available if available < leaves else leaves
-                leaves -= quantity
-                value = quantity * price
-                order.leaves = leaves
-                order.cumulative += quantity
-                order.notional += value
-                order.state = OrderState.PARTIALLY_FILLED if leaves else OrderState.FILLED
-                order.changed_at = now
-                resting.leaves = available - quantity
-                resting.cumulative += quantity
-                resting.notional += value
-                resting.changed_at = now
-                level.quantity -= quantity
-                if resting.leaves:
-                    resting.state = OrderState.PARTIALLY_FILLED
-                else:
-                    resting.state = OrderState.FILLED
-                    queue.popleft()
-                    level.count -= 1
+            while order.leaves and level.queue:
+                resting = level.front()
+                quantity = min(resting.leaves - resting.hidden, order.leaves)
+                self._trade(book, resting, order, quantity, only_price or price, now, executions)
+                if level.took(resting, quantity):
                     del self.open_orders[resting.order_id]
-                book.volume += quantity
-                book.last_price = price
-                book.last_quantity = quantity
-                book.trades.append((price, quantity, now))
-                self.trade_number += 1
-                number = self.execution_number
-                self.execution_number = number + 2
-                for one, other in ((resting, order), (order, resting)):
-                    number += 1
-                    executions.append(
-                        Execution(
-                            number,
-                            trade,
-                            one,
-                            one.state,
-                            quantity,
-                            price,
-                            one.cumulative,
-                            one.leaves,
-                            one.notional,
-                            other.order_id,
-                            self.trade_number,
-                            now,
-                        )
-                    )
             book.touched.add((opposite_side, price))
-            if not level.count:
-                keys.pop()
-                del opposite.levels[key]
+            opposite.drop_if_empty(key)
+
+    def _trade(
+        self, book: Book, first: Order, second: Order, quantity: int, price: int, now: int, executions: list[Execution]
+    ) -> None:
+        """Note one trade in both orders and in the book; the queues are the caller's."""
+        value = quantity * price
+        for order in (first, second):
+            order.leaves -= quantity
+            order.cumulative += quantity
+            order.notional += value
+            order.changed_at = now
+            order.state = _PARTIALLY_FILLED if order.leaves else _FILLED
+        book.volume += quantity
+        book.last_price = price
+        book.last_quantity = quantity
+        book.trades.append((price, quantity, now))
+        self.trade_number += 1
+        number = self.execution_number
+        self.execution_number = number + 2
+        for one, other in ((first, second), (second, first)):
+            number += 1
+            executions.append(
+                Execution(
+                    number,
+                    _TRADE,
+                    one,
+                    one.state,
+                    quantity,
+                    price,
+                    one.cumulative,
+                    one.leaves,
+                    one.notional,
+                    other.order_id,
+                    self.trade_number,
+                    now,
+                )
+            )

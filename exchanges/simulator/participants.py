@@ -44,6 +44,8 @@ _DEPARTURE_BP: Final = 300
 """The walk stays within 3 % of the reference price: room is left on both sides before the day's limits."""
 _TAKES_PER_ROUND: Final = 0.15
 _PAUSE_OFF_LINE_SECONDS: Final = 0.5
+_PAUSE_REFUSED_NS: Final = 10_000_000_000
+"""After a refusal (a halt, a call, a closed session) it is left alone for a while."""
 
 
 @dataclass(slots=True)
@@ -63,6 +65,8 @@ class QuotedInstrument:
     middle: int
     quotes: dict[str, Quote] = field(default_factory=dict)
     """By ClOrdID, until the venue says that the order is over."""
+    resumes_at: int = 0
+    """Not quoted before this time, ns UTC."""
 
 
 class Member(Application):
@@ -74,6 +78,8 @@ class Member(Application):
         self._run = f"{clock.now() // 1_000_000:x}"
         self._numbers = 0
         self.quotes: dict[str, QuotedInstrument] = {}
+        self.resumes_at = 0
+        """An order of no instrument that is quoted was refused: none is sent before this time, ns UTC."""
         config = SessionConfig(
             sender_comp_id=comp_id,
             target_comp_id=exchange,
@@ -108,6 +114,7 @@ class Member(Application):
             instrument.quotes.pop(client_order_id, None)
         if message.get(39) == b"8":
             log.warning("%s: order refused: %s", session.config.name, message.get_text(58))
+            (self if instrument is None else instrument).resumes_at = self._clock.now() + _PAUSE_REFUSED_NS
 
     def place(
         self, symbol: str, side: bytes, price: int, quantity: int, time_in_force: bytes
@@ -139,6 +146,7 @@ class VenueLiquidity:
 
     def __init__(self, exchange: str, address: Address, clock: Clock, source: random.Random) -> None:
         self.exchange = exchange
+        self._clock = clock
         self._source = source
         self.quoter = Member(_QUOTER, exchange, address, clock)
         self.taker = Member(_TAKER, exchange, address, clock)
@@ -152,11 +160,14 @@ class VenueLiquidity:
             return 0
         instrument = self.instruments[self._turn % len(self.instruments)]
         self._turn += 1
+        now = self._clock.now()
+        if now < instrument.resumes_at:
+            return 0
         messages = self._refresh(instrument)
         if messages:
             self.quoter.initiator.send_many(messages)
         taken = 0
-        if self._source.random() < _TAKES_PER_ROUND and self.taker.initiator.logged_on:
+        if self._source.random() < _TAKES_PER_ROUND and self.taker.initiator.logged_on and now >= self.taker.resumes_at:
             self.taker.initiator.send_many([self._take(instrument)])
             taken = 1
         return len(messages) + taken

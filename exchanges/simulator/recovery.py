@@ -9,12 +9,14 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from exchanges.api import Phase
 from exchanges.fix.message import Parser
 from exchanges.simulator import records
 from exchanges.simulator.event_log import EventLog, LogDamaged, Record, RecordType
 from exchanges.simulator.order_desk import OrderDesk
 from exchanges.simulator.order_entry import decode_request
 from exchanges.simulator.reports import Report
+from exchanges.simulator.session_state import SessionState
 from exchanges.simulator.session_store import LoggedStore
 
 log = logging.getLogger("exchanges.simulator")
@@ -37,7 +39,9 @@ class Recovered:
 
 def new_desk(day: records.DayStarted, symbols: tuple[str, ...]) -> OrderDesk:
     """The desk as ``day`` begins: empty books, the numbering of the days before, their last prices."""
-    desk = OrderDesk(symbols, f"{day.exchange}-{day.birth}")
+    session = SessionState(day.halts, Phase(day.phase) if day.phase else Phase.CONTINUOUS)
+    desk = OrderDesk(symbols, f"{day.exchange}-{day.birth}", session)
+    desk.drop_copies.restore(day.drop_copies)
     engine = desk.engine
     engine.order_number, engine.execution_number, engine.trade_number = (
         day.order_number,
@@ -130,7 +134,8 @@ def _replay(
             # The peer has asked to forget: what it was owed it does not want any more.
             recovered.owed.pop(records.line_event(record.payload).member, None)
         else:
-            for report in _apply(recovered, record, parser, store_of):
+            reports = _apply(recovered, record, parser, store_of)
+            for report in recovered.desk.drop_copies.expand(reports):
                 recovered.owed.setdefault(report.member, deque()).append(report)
     if recovered is None:
         raise LogDamaged(f"{log_.path(segment)}: the segment has no record")
@@ -152,6 +157,17 @@ def _apply(recovered: Recovered, record: Record, parser: Parser, store_of: Calla
     if record.type is RecordType.DAY_ENDED:
         recovered.day_ended = True
         return desk.day_ended(record.time)
+    if record.type is RecordType.PHASE_ENTERED:
+        return desk.enter_phase(records.phase_entered(record.payload), record.time)
+    if record.type is RecordType.HALTS_ENDED:
+        return desk.end_halts(records.halts_ended(record.payload), record.time)
+    if record.type is RecordType.HALT_STARTED:
+        desk.session.halt(records.halt_started(record.payload))
+    elif record.type is RecordType.INDEX_VALUE:
+        desk.session.on_index(records.index_value(record.payload), record.time)
+    elif record.type is RecordType.DROP_COPY_BEGUN:
+        begun = records.drop_copy_begun(record.payload)
+        desk.drop_copies.begin(begun.member, begun.of)
     return []
 
 

@@ -1,4 +1,4 @@
-"""What the venue tells its members: ExecutionReport (8) and OrderCancelReject (9) of FIX 4.4. Pure."""
+"""What the venue tells its members: ExecutionReport (8), OrderCancelReject (9), OrderMassCancelReport (r) of FIX 4.4. Pure."""
 
 from __future__ import annotations
 
@@ -10,11 +10,22 @@ from exchanges.fix.message import Field
 from exchanges.fix.timestamps import TimestampWriter
 from exchanges.prices import price_to_text
 from exchanges.simulator.matching import BUY, Execution, ExecutionKind, Order, OrderState
-from exchanges.simulator.order_entry import ORD_TYPE_CODES, TIME_IN_FORCE_CODES, CancelRequest, NewOrder, StatusRequest
+from exchanges.simulator.order_entry import (
+    ORD_TYPE_CODES,
+    TIME_IN_FORCE_CODES,
+    CancelRequest,
+    MassCancelRequest,
+    NewOrder,
+    ReplaceRequest,
+    StatusRequest,
+)
 
 CXL_REJ_TOO_LATE: Final = 0
 CXL_REJ_UNKNOWN_ORDER: Final = 1
 CXL_REJ_DUPLICATE_CL_ORD_ID: Final = 6
+CXL_REJ_OTHER: Final = 99
+MASS_CANCEL_UNKNOWN_SECURITY: Final = 1
+MASS_CANCEL_OTHER: Final = 99
 ORD_REJ_UNKNOWN_ORDER: Final = 5
 ORD_REJ_DUPLICATE_ORDER: Final = 6
 
@@ -32,6 +43,16 @@ class Report(NamedTuple):
     write: Callable[[], list[Field]]
 
 
+class _Terms(NamedTuple):
+    """What a replacement can change of an order, as it was when the report was due."""
+
+    client_order_id: str
+    original_client_order_id: str
+    quantity: int
+    price: int
+    display_quantity: int
+
+
 class ReportWriter:
     """Writes the reports of one venue; `prefix` marks all its ids."""
 
@@ -47,17 +68,26 @@ class ReportWriter:
         """ExecID (17): unique over the life of the venue and of the venues before it in the same place."""
         return f"{self._prefix}-X{number}"
 
-    def execution(self, execution: Execution, *, client_order_id: str = "", reject_reason: int = 0) -> Report:
-        """The report of one execution. `client_order_id` is the cancel request's own id (11), the order's then goes into 41."""
-        exec_id = self.exec_id(execution.number).encode()
-        write = partial(self._execution_fields, execution, exec_id, client_order_id, reject_reason)
-        return Report(execution.order.member, "8", exec_id, write)
-
-    def _execution_fields(self, execution: Execution, exec_id: bytes, client_order_id: str, reject_reason: int) -> list[Field]:
+    def execution(
+        self, execution: Execution, *, client_order_id: str = "", original_client_order_id: str = "", reject_reason: int = 0
+    ) -> Report:
+        """The report of one execution. `client_order_id` (11) is the order's present one unless a request's own is to be told;
+        `original_client_order_id` is then what the order was called before (41).
+        """
         order = execution.order
-        fields: list[Field] = [(37, self.order_id(order).encode()), (11, (client_order_id or order.client_order_id).encode())]
-        if client_order_id:
-            fields.append((41, order.client_order_id.encode()))
+        exec_id = self.exec_id(execution.number).encode()
+        # The order's terms of now: a later request of the same read may change them before the fields are written.
+        terms = _Terms(
+            client_order_id or order.client_order_id, original_client_order_id, order.quantity, order.price, order.display_quantity
+        )
+        write = partial(self._execution_fields, execution, exec_id, terms, reject_reason)
+        return Report(order.member, "8", exec_id, write)
+
+    def _execution_fields(self, execution: Execution, exec_id: bytes, terms: _Terms, reject_reason: int) -> list[Field]:
+        order = execution.order
+        fields: list[Field] = [(37, self.order_id(order).encode()), (11, terms.client_order_id.encode())]
+        if terms.original_client_order_id:
+            fields.append((41, terms.original_client_order_id.encode()))
         fields += [
             (17, exec_id),
             (150, execution.kind.value.encode()),
@@ -65,7 +95,7 @@ class ReportWriter:
         ]
         if execution.kind is ExecutionKind.REJECTED:
             fields.append((103, b"%d" % reject_reason))
-        self._order_terms(fields, order)
+        self._order_terms(fields, order, terms)
         if execution.kind is ExecutionKind.TRADE:
             fields += [(32, b"%d" % execution.quantity), (31, price_to_text(execution.price).encode())]
         self._figures(fields, execution.leaves, execution.cumulative, execution.notional, execution.now)
@@ -83,7 +113,7 @@ class ReportWriter:
             (150, b"I"),
             (39, order.state.value.encode()),
         ]
-        self._order_terms(fields, order)
+        self._order_terms(fields, order, _Terms("", "", order.quantity, order.price, order.display_quantity))
         self._figures(fields, order.leaves, order.cumulative, order.notional, now)
         return Report(order.member, "8", exec_id, lambda: fields)
 
@@ -123,8 +153,10 @@ class ReportWriter:
         fields.append((58, b"duplicate ClOrdID"))
         return Report(member, "8", exec_id, lambda: fields)
 
-    def cancel_reject(self, member: str, request: CancelRequest, order: Order | None, reason: int, text: str, now: int) -> Report:
-        """OrderCancelReject in answer to an OrderCancelRequest (434=1)."""
+    def cancel_reject(
+        self, member: str, request: CancelRequest | ReplaceRequest, order: Order | None, reason: int, text: str, now: int
+    ) -> Report:
+        """OrderCancelReject in answer to an OrderCancelRequest (434=1) or an OrderCancelReplaceRequest (434=2)."""
         state = OrderState.REJECTED if order is None else order.state
         fields: list[Field] = [
             (37, _NO_ORDER if order is None else self.order_id(order).encode()),
@@ -132,23 +164,56 @@ class ReportWriter:
             (41, request.original_client_order_id.encode()),
             (39, state.value.encode()),
             (60, self._timestamps.write(now)),
-            (434, b"1"),
+            (434, b"2" if isinstance(request, ReplaceRequest) else b"1"),
             (102, b"%d" % reason),
             (58, text.encode()),
         ]
         return Report(member, "9", b"", lambda: fields)
 
-    def _order_terms(self, fields: list[Field], order: Order) -> None:
+    def mass_cancel(self, member: str, request: MassCancelRequest, number: int, affected: int, now: int) -> Report:
+        """OrderMassCancelReport: taken, `affected` orders are cancelled; their own reports follow it."""
+        fields = self._mass_cancel_head(request, number, request.kind)
+        fields.append((533, b"%d" % affected))
+        self._mass_cancel_scope(fields, request, now)
+        return Report(member, "r", b"", lambda: fields)
+
+    def mass_cancel_reject(self, member: str, request: MassCancelRequest, number: int, reason: int, text: str, now: int) -> Report:
+        """OrderMassCancelReport: refused (531=0), nothing is cancelled."""
+        fields = self._mass_cancel_head(request, number, b"0")
+        fields += [(532, b"%d" % reason), (533, b"0")]
+        self._mass_cancel_scope(fields, request, now)
+        fields.append((58, text.encode()))
+        return Report(member, "r", b"", lambda: fields)
+
+    def _mass_cancel_head(self, request: MassCancelRequest, number: int, response: bytes) -> list[Field]:
+        # OrderID (37) of this report is the venue's own id of the request.
+        return [
+            (11, request.client_order_id.encode()),
+            (37, self.exec_id(number).encode()),
+            (530, request.kind),
+            (531, response),
+        ]
+
+    def _mass_cancel_scope(self, fields: list[Field], request: MassCancelRequest, now: int) -> None:
+        if request.symbol:
+            fields.append((55, request.symbol.encode()))
+        if request.side:
+            fields.append((54, _side_code(request.side)))
+        fields.append((60, self._timestamps.write(now)))
+
+    def _order_terms(self, fields: list[Field], order: Order, terms: _Terms) -> None:
         fields += [
             (1, order.account.encode()),
             (55, order.symbol.encode()),
             (54, _side_code(order.side)),
-            (38, b"%d" % order.quantity),
+            (38, b"%d" % terms.quantity),
             (40, ORD_TYPE_CODES[order.type]),
         ]
-        if order.price:
-            fields.append((44, price_to_text(order.price).encode()))
+        if terms.price:
+            fields.append((44, price_to_text(terms.price).encode()))
         fields.append((59, TIME_IN_FORCE_CODES[order.time_in_force]))
+        if terms.display_quantity:
+            fields.append((111, b"%d" % terms.display_quantity))
 
     def _figures(self, fields: list[Field], leaves: int, cumulative: int, notional: int, now: int) -> None:
         # AvgPx has no exact decimal; half up at the sixth place. The notional itself is exact, from the trades.

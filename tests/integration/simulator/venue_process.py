@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from exchanges.fix.clock import SystemClock
+from exchanges.fix.clock import Clock, SystemClock
 from exchanges.fix.connection import Initiator
 from exchanges.fix.dictionary.fix44 import FIX44
 from exchanges.fix.session_config import SessionConfig
@@ -47,10 +47,14 @@ class VenueProcess:
         self.port, self.admin_port = free_port(), free_port()
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self) -> None:
+    @property
+    def command(self) -> list[str]:
         addresses = ["--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin_port}"]
+        return [sys.executable, "-m", "exchanges.simulator", "--exchange", self.exchange, *addresses, "--data", str(self.folder)]
+
+    def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "exchanges.simulator", "--exchange", self.exchange, *addresses, "--data", str(self.folder)],
+            self.command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -78,6 +82,12 @@ class VenueProcess:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=8)
 
+    def switch(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``python -m exchanges.simulator.faults`` with these arguments."""
+        command = [sys.executable, "-m", "exchanges.simulator.faults", "--admin", f"127.0.0.1:{self.admin_port}"]
+        token = ["--token-file", str(self.folder / "admin-token")]
+        return subprocess.run([*command, *token, *arguments], capture_output=True, text=True, timeout=30, check=False)
+
     def page(self, path: str) -> Any:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.admin_port}{path}", timeout=10) as answer:
             body = answer.read()
@@ -89,18 +99,21 @@ class VenueProcess:
 class LoopbackMember:
     """A member's initiator; its store outlives the venue's deaths, as a worker's journal does."""
 
-    def __init__(self, comp_id: str, venue: VenueProcess) -> None:
+    def __init__(self, comp_id: str, venue: VenueProcess, clock: Clock | None = None) -> None:
+        """A `clock` that jumps stands still for heartbeats, which would end the line otherwise."""
+        moment = clock or SystemClock()
         config = SessionConfig(
             sender_comp_id=comp_id,
             target_comp_id=venue.exchange,
             hosts=(("127.0.0.1", venue.port),),
             dictionary=FIX44,
             reconnect_seconds=(0, 0, 1),
-            heartbeat_seconds=5,
+            heartbeat_seconds=5 if clock is None else 0,
         )
         self.application = MemberApplication()
-        self.initiator = Initiator(config, self.application, MemoryStore(), SystemClock())
-        self.fields = MemberLine(comp_id, HandClock(SystemClock().now())).order_fields
+        self.initiator = Initiator(config, self.application, MemoryStore(), moment)
+        line = MemberLine(comp_id, HandClock(moment.now()))
+        self.fields, self.replace_fields = line.order_fields, line.replace_fields
         self._task = asyncio.create_task(self.initiator.run())
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -13,12 +14,13 @@ from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
 from exchanges.fix.timestamps import timestamp_to_text
 from exchanges.reference import VenueReference, load_venue_reference
-from exchanges.simulator.event_log import EventLog
-from exchanges.simulator.rules import TradingRules
+from exchanges.simulator import records
+from exchanges.simulator.event_log import EventLog, RecordType
+from exchanges.simulator.rules import TradingRules, without_demo_session
 from exchanges.simulator.venue import Venue
 
 MORNING = 1_795_000_000_000_000_000
-"""2026-11-18 13:46:40 UTC."""
+"""2026-11-18 11:06:40 UTC."""
 DAY_NS = 86_400_000_000_000
 
 BUY, SELL = b"1", b"2"
@@ -70,13 +72,13 @@ class MemberApplication(Application):
 class MemberLine:
     """A member's end; `join` connects it to a venue's session, `exchange` carries bytes both ways until nothing moves."""
 
-    def __init__(self, comp_id: str, clock: HandClock, *, reset_on_logon: bool = False) -> None:
+    def __init__(self, comp_id: str, clock: HandClock, *, reset_on_logon: bool = False, exchange: str = "EGX") -> None:
         self.comp_id = comp_id
         self.application = MemberApplication()
         self.clock = clock
         config = SessionConfig(
             sender_comp_id=comp_id,
-            target_comp_id="EGX",
+            target_comp_id=exchange,
             hosts=(("memory", 1),),
             dictionary=FIX44,
             reset_on_logon=reset_on_logon,
@@ -148,6 +150,31 @@ class MemberLine:
         fields: list[Field] = [(41, original.encode()), (11, client_order_id.encode()), (1, b"COR-001"), (55, symbol.encode())]
         self.send("F", [*fields, (54, side), (60, timestamp_to_text(self.clock.now())), (38, b"1")])
 
+    def replace(
+        self,
+        client_order_id: str,
+        original: str,
+        side: bytes,
+        quantity: int,
+        price: str,
+        *,
+        symbol: str = "COMI",
+        time_in_force: bytes = b"0",
+    ) -> None:
+        self.send("G", self.replace_fields(client_order_id, original, side, quantity, price, symbol, time_in_force))
+
+    def replace_fields(
+        self,
+        client_order_id: str,
+        original: str,
+        side: bytes,
+        quantity: int,
+        price: str,
+        symbol: str = "COMI",
+        time_in_force: bytes = b"0",
+    ) -> list[Field]:
+        return [(41, original.encode()), *self.order_fields(client_order_id, side, quantity, price, symbol, time_in_force)]
+
     @staticmethod
     def _taken(wire: ListWire) -> list[bytes]:
         taken, wire.written = wire.written, []
@@ -158,10 +185,23 @@ def reference(day: date) -> VenueReference:
     return load_venue_reference("EGX", day=day)
 
 
-def open_venue(folder: Path, clock: HandClock, failures: list[BaseException] | None = None) -> Venue:
-    """A venue EGX on the log in `folder`; needs a running event loop once market data is touched."""
+def own_hours(exchange: str) -> Callable[[date], VenueReference]:
+    """The exchange's own hours: the demonstration's reference prices, without its session that never closes."""
+    return lambda day: without_demo_session(load_venue_reference(exchange, day=day))
+
+
+def open_venue(
+    folder: Path,
+    clock: HandClock,
+    failures: list[BaseException] | None = None,
+    *,
+    exchange: str = "EGX",
+    load: Callable[[date], VenueReference] | None = None,
+) -> Venue:
+    """A venue on the log in `folder`; needs a running event loop once market data is touched."""
     told = failures if failures is not None else []
-    return Venue("EGX", EventLog(folder), TradingRules(reference, clock.now()), clock, on_failure=told.append)
+    rules = TradingRules(load or (lambda day: load_venue_reference(exchange, day=day)), clock.now())
+    return Venue(exchange, EventLog(folder), rules, clock, on_failure=told.append)
 
 
 def kinds(messages: list[Message]) -> list[tuple[str, str]]:
@@ -172,4 +212,17 @@ def kinds(messages: list[Message]) -> list[tuple[str, str]]:
             found.append((message.required_text(11), message.required_text(150)))
         elif message.msg_type == "9":
             found.append((message.required_text(11), "9/" + message.required_text(102)))
+    return found
+
+
+def reports_of(folder: Path) -> dict[str, list[bytes]]:
+    """Bodies of the reports in the log by member, without number and sending time."""
+    found: dict[str, list[bytes]] = {}
+    log = EventLog(folder)
+    for segment in log.segments():
+        for record in log.records(segment):
+            if record.type is RecordType.REPORT:
+                frame = records.outbound(record.payload)
+                found.setdefault(frame.member, []).append(frame.frame[frame.frame.index(b"\x0156=") : -7])
+    log.close()
     return found

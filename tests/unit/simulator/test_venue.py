@@ -11,7 +11,7 @@ import pytest
 from exchanges.simulator import records
 from exchanges.simulator.event_log import EventLog, LogDamaged, LogInUse, RecordType
 from exchanges.simulator.venue import Venue
-from tests.unit.simulator.in_memory_lines import BUY, DAY_NS, SELL, HandClock, MemberLine, kinds, open_venue
+from tests.unit.simulator.in_memory_lines import BUY, DAY_NS, SELL, HandClock, MemberLine, kinds, open_venue, reports_of
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ async def test_the_day_ends_with_expiries_and_the_next_one_starts_empty(tmp_path
     line.order("2", SELL, 60, "139.00")
     first_day = venue.day
     clock.time += DAY_NS
-    venue.check_day()
+    venue.follow_clock()
     line.exchange()
     assert kinds(line.received)[-1] == ("1", "C")
     assert (venue.day - first_day).days == 1
@@ -148,19 +148,6 @@ async def test_two_venues_do_not_share_a_log(tmp_path: Path, clock: HandClock) -
     open_venue(tmp_path, clock)
     with pytest.raises(LogInUse):
         EventLog(tmp_path)
-
-
-def reports_of(folder: Path) -> dict[str, list[bytes]]:
-    """Bodies of the reports in the log by member, without number and sending time."""
-    found: dict[str, list[bytes]] = {}
-    log = EventLog(folder)
-    for segment in log.segments():
-        for record in log.records(segment):
-            if record.type is RecordType.REPORT:
-                frame = records.outbound(record.payload)
-                found.setdefault(frame.member, []).append(frame.frame[frame.frame.index(b"\x0156=") : -7])
-    log.close()
-    return found
 
 
 def busy_morning(venue: Venue, clock: HandClock) -> None:
