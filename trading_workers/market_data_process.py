@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from exchanges.api import PluginError
 from exchanges.dated_rules import RuleError
 from exchanges.fix.clock import SystemClock
+from exchanges.market_data.history_reader import PostgresHistory
 from exchanges.market_data.live_updates import LiveUpdates
 from exchanges.market_data.market_data_service import MarketDataService
 from exchanges.market_data.publisher import Publisher
@@ -26,20 +27,25 @@ async def serve(configuration: Configuration) -> int:
     """Run until SIGTERM or SIGINT; returns the exit status."""
     clock = SystemClock()
     mesh = MeshProcess(PROCESS, configuration, now=clock.now)
-    lines = [VenueLine(exchange, address, clock) for exchange, address in configuration.venues.items()]
+    lines = [
+        VenueLine(exchange, address, clock, by_order=exchange in configuration.order_level_feeds)
+        for exchange, address in configuration.venues.items()
+    ]
     subscribers = [line.subscriber for line in lines]
     redis = Redis.from_url(configuration.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    history = PostgresHistory(configuration.database_url)
 
     def lines_health() -> Health:
         down = [each.exchange for each in subscribers if not each.line_up]
         return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
 
     print(f"market data of {', '.join(configuration.venues)}", flush=True)
+    await history.open()
     try:
         return await run_services(
             mesh,
             loader_of(PROCESS, configuration, mesh.configure, clock.now),
-            [MarketDataService(subscribers, LiveUpdates(clock.now), clock.now)],
+            [MarketDataService(subscribers, LiveUpdates(clock.now), clock.now, history)],
             background={
                 **{f"line {line.subscriber.exchange}": line.initiator.run() for line in lines},
                 "publisher": Publisher(redis, subscribers, clock).run(),
@@ -49,6 +55,7 @@ async def serve(configuration: Configuration) -> int:
             finish=lambda: log_out(lines),
         )
     finally:
+        await history.close()
         await redis.aclose()
 
 

@@ -55,6 +55,8 @@ class Configuration:
     mesh_config_file: Path
     venues: Mapping[str, Address]  # exchange code -> FIX address, orders and market data alike
     venue_admin: Mapping[str, Address]  # exchange code -> HTTP address
+    order_level_feeds: frozenset[str]  # exchange codes whose market data is asked for order by order
+    price_history_days: int  # days for which one-minute candles are kept; daily bars stay
     debug: bool
 
     @classmethod
@@ -83,6 +85,8 @@ class Configuration:
             mesh_config_file=Path(values.get("TRADSYS_MESH_CONFIG", REPOSITORY / "deploy" / "mesh.yaml")),
             venues=addresses("TRADSYS_VENUES", "EGX=127.0.0.1:9101,ADX=127.0.0.1:9102"),
             venue_admin=addresses("TRADSYS_VENUE_ADMIN", "EGX=127.0.0.1:9201,ADX=127.0.0.1:9202"),
+            order_level_feeds=frozenset(filter(None, values.get("TRADSYS_ORDER_LEVEL_FEEDS", "").split(","))),
+            price_history_days=_parse_days(values.get("TRADSYS_PRICE_HISTORY_DAYS", "400"), variable="TRADSYS_PRICE_HISTORY_DAYS"),
             debug=_parse_switch(values.get("TRADSYS_DEBUG", "0"), variable="TRADSYS_DEBUG"),
         )
 
@@ -162,6 +166,12 @@ def _parse_addresses(text: str, *, variable: str) -> dict[str, Address]:
             raise ConfigurationError(f"{variable}: {name!r} is named twice")
         addresses[name] = Address.parse(address, variable=variable)
     return addresses
+
+
+def _parse_days(text: str, *, variable: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 36_500:
+        raise ConfigurationError(f"{variable}: {text!r} is not a number of days from 1 to 36500")
+    return int(text)
 
 
 def _parse_switch(text: str, *, variable: str) -> bool:

@@ -13,7 +13,7 @@ from exchanges.fix.connection import Initiator
 from exchanges.fix.dictionary.fix44 import FIX44
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
-from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.market_data.subscriber import Listing, MarketDataSubscriber
 from exchanges.reference import VenueReference, load_venue_reference
 from tradsys.configuration import Address
 
@@ -24,10 +24,10 @@ LOGOUT_SECONDS = 3
 class VenueLine:
     """The market-data line of one venue. Raises PluginError and RuleError for an exchange whose reference data cannot be read."""
 
-    def __init__(self, exchange: str, address: Address, clock: Clock) -> None:
+    def __init__(self, exchange: str, address: Address, clock: Clock, *, by_order: bool = False) -> None:
         self._clock = clock
         self._reference = load_venue_reference(exchange, day=datetime.now(UTC).date())
-        self.subscriber = MarketDataSubscriber(exchange, clock)
+        self.subscriber = MarketDataSubscriber(exchange, clock, by_order=by_order)
         self._show(self._reference)
         config = SessionConfig(
             sender_comp_id=COMP_ID,
@@ -48,7 +48,10 @@ class VenueLine:
             self._show(self._reference)
 
     def _show(self, reference: VenueReference) -> None:
-        self.subscriber.list_instruments((one.symbol, one.reference_price) for one in reference.instruments.values())
+        self.subscriber.zone = ZoneInfo(reference.time_zone)
+        self.subscriber.list_instruments(
+            Listing(one.symbol, one.reference_price, (one.band_low, one.band_high)) for one in reference.instruments.values()
+        )
 
 
 async def look_each_second(lines: Sequence[VenueLine]) -> None:

@@ -81,6 +81,11 @@ _MESSAGES = {
         " 31 60 334 58"
         " 354 355",
     "h": "335 336! 625 338 339 325 340! 567 341 342 343 344 345 387 58 354 355",
+    "q": "11! 526 530! 336 625 Instrument UnderlyingInstrument 54 60! 58 354 355",
+    "r": "11 526 37! 198 530! 531! 532 533 534(41 535 536) 336 625 Instrument UnderlyingInstrument 54 60 58 354 355",
+    "e": "324! Instrument! 711(UnderlyingInstrument) 555(InstrumentLeg) 15 263! 336 625",
+    "g": "335! 336 625 338 339 263!",
+    "B": "42 61 148! 358 359 215(216 217) 146(Instrument) 711(UnderlyingInstrument) 555(InstrumentLeg) 33!(58! 354 355) 149 95 96",
     "d": "320! 322! 323! Instrument 711(UnderlyingInstrument) 15 336 625 58 354 355 555(InstrumentLeg) 827 561 562",
     "C": "164! 94! 42 147! 356 357 215(216 217) 146(Instrument) 711(UnderlyingInstrument) 555(InstrumentLeg) 37 11 33!(58! 354"
         " 355) 95 96",
@@ -88,7 +93,7 @@ _MESSAGES = {
 
 #: Types of FIX 4.4 that are not described here.
 _OTHER_TYPES = (
-    "6 7 B E J K L M N P Q R S T Z a b c e g i k l m n o p q r s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL AM AN AO AP"
+    "6 7 E J K L M N P Q R S T Z a b c i k l m n o p s t u v w x y z AA AB AC AD AE AF AG AH AI AJ AK AL AM AN AO AP"
     " AQ AR AS AT"
     " AU AV AW AX AY AZ BA BB BC BD BE BF BG BH"
 )

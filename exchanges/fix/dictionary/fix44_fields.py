@@ -182,7 +182,8 @@ FIELDS: Final = """
 266 AggregatedBook BOOLEAN
 267 NoMDEntryTypes NUMINGROUP
 268 NoMDEntries NUMINGROUP
-269 MDEntryType CHAR 0 1 2 3 4 5 6 7 8 9 A B C
+269 MDEntryType CHAR 0 1 2 3 4 5 6 7 8 9 A B C Q
+# Q, auction clearing price, is of FIX 5.0: 4.4 has no value for the indicative price of a call.
 270 MDEntryPx PRICE
 271 MDEntrySize QTY
 272 MDEntryDate UTCDATEONLY
@@ -254,6 +255,8 @@ FIELDS: Final = """
 355 EncodedText DATA
 356 EncodedSubjectLen LENGTH
 357 EncodedSubject DATA
+358 EncodedHeadlineLen LENGTH
+359 EncodedHeadline DATA
 362 EncodedUnderlyingIssuerLen LENGTH
 363 EncodedUnderlyingIssuer DATA
 364 EncodedUnderlyingSecurityDescLen LENGTH
@@ -337,6 +340,13 @@ FIELDS: Final = """
 527 SecondaryExecID STRING
 528 OrderCapacity CHAR A G I P R W
 529 OrderRestrictions MULTIPLEVALUESTRING 1 2 3 4 5 6 7 8 9 A
+530 MassCancelRequestType CHAR 1 2 3 4 5 6 7
+531 MassCancelResponse CHAR 0 1 2 3 4 5 6 7
+532 MassCancelRejectReason INT 0 1 2 3 4 5 6 99
+533 TotalAffectedOrders INT
+534 NoAffectedOrders NUMINGROUP
+535 AffectedOrderID STRING
+536 AffectedSecondaryOrderID STRING
 541 MaturityDate LOCALMKTDATE
 542 UnderlyingMaturityDate LOCALMKTDATE
 543 InstrRegistry STRING

@@ -16,7 +16,7 @@ from exchanges.fix.store import MemoryStore
 from exchanges.market_data import market_data_service as module
 from exchanges.market_data.live_updates import LiveUpdates
 from exchanges.market_data.market_data_service import MarketDataService
-from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.market_data.subscriber import Listing, MarketDataSubscriber
 from tests.mesh_calls import Gate, Refused, ServiceUnderTest, end_of, member, message_of, serving
 from tests.unit.market_data.test_books_of_the_feed import increment, snapshot
 from tradsys.v1 import market_data_pb2 as pb
@@ -30,7 +30,7 @@ class Feed:
 
     def __init__(self) -> None:
         self.subscriber = MarketDataSubscriber("EGX", SystemClock())
-        self.subscriber.list_instruments([("COMI", 139_000_000), ("TMGH", None)])
+        self.subscriber.list_instruments([Listing("COMI", 139_000_000), Listing("TMGH")])
         config = SessionConfig(sender_comp_id="TRADSYS-MD", target_comp_id="EGX")
         self.session = Session(config, self.subscriber, MemoryStore(), SystemClock())
         self.subscriber.line_up = True

@@ -24,7 +24,7 @@ from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
 from exchanges.market_data.publisher import Publisher
-from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.market_data.subscriber import Listing, MarketDataSubscriber
 from tests.integration.simulator.venue_process import LoopbackMember, VenueProcess, until
 from tests.unit.simulator.in_memory_lines import BUY, SELL
 from tradsys.embedded.servers import EmbeddedServers
@@ -65,7 +65,7 @@ async def trader(venue: VenueProcess) -> AsyncIterator[LoopbackMember]:
 async def subscriber(venue: VenueProcess) -> AsyncIterator[LossySubscriber]:
     clock = SystemClock()
     subscriber = LossySubscriber("EGX", clock)
-    subscriber.list_instruments((symbol, 139_000_000) for symbol in SYMBOLS)
+    subscriber.list_instruments(Listing(symbol, 139_000_000) for symbol in SYMBOLS)
     config = SessionConfig(
         sender_comp_id="TRADSYS-MD",
         target_comp_id="EGX",
@@ -255,7 +255,7 @@ def test_a_message_with_a_broken_price_asks_for_a_new_snapshot() -> None:
     subscriber = MarketDataSubscriber("EGX", SystemClock())
     config = SessionConfig(sender_comp_id="TRADSYS-MD", target_comp_id="EGX")
     session = Session(config, subscriber, MemoryStore(), SystemClock())
-    subscriber.list_instruments([("COMI", None)])
+    subscriber.list_instruments([Listing("COMI")])
     fields = [(35, b"W"), (34, b"2"), (55, b"COMI"), (83, b"1"), (268, b"1"), (269, b"0"), (270, b"1e5"), (271, b"5")]
     subscriber.on_application_message(session, Parser().feed(encode(b"FIX.4.4", fields))[0])
     assert [b"\x0135=V\x01" in frame for _, frame in session.store.outgoing(1, 9)] == [True]
