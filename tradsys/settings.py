@@ -29,6 +29,7 @@ SHARED_APPS = [
     "tradsys.outbox",
     "tradsys.audit",
     "exchanges",
+    "exchanges.price_history",
     "licensing",
     "compliance",
     "trading_workers",

@@ -1,7 +1,8 @@
-"""What the market-data worker leaves in Redis for the history: one entry per finished candle and per notice. Pure but for the keys.
+"""What the market-data worker leaves in Redis for the history: one entry per finished candle and per notice. Pure.
 
-The entries of one run of a publisher are numbered from 1 without a hole, so that a reader knows when the stream, which is bounded, was
-cut before it had read all. A new run, and a hole, tell it to read the lists of candles (``md:candles:…``) and notices instead.
+The entries of one run of a publisher are numbered from 1 without a hole, so that a reader knows when the stream, which is
+bounded, was cut before it had read all. A new run, and a hole, tell it to read the lists of candles (``md:candles:…``) and
+notices instead.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ SECOND_NS: Final = 1_000_000_000
 
 
 class Interval(Enum):
-    """``value`` is its name in requests. Hours are those of UTC, which are also those of the two markets; a day is the exchange's own
-    date, and its candle carries midnight UTC of that date."""
+    """``value`` is its name in requests. Hours are those of UTC, which are also those of the two markets; a day is the
+    exchange's own date, and its candle carries midnight UTC of that date."""
 
     MINUTE = "1m"
     FIVE_MINUTES = "5m"

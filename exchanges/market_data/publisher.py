@@ -1,8 +1,8 @@
 """Publishes books to Redis for people: at most ten updates a second per instrument and channel.
 
 Without Redis the books live on; when it is back, everything is published afresh. Keys and channels: ``md:quotes:EGX:COMI``,
-``md:depth:…``, ``md:trades:…``, ``md:notices:EGX`` (PUBLISH, and the last payload under the same key), ``md:candles:…`` (list, newest
-first), ``md:history`` (stream, see ``history_stream``). Each payload is encoded once, however many listen.
+``md:depth:…``, ``md:trades:…``, ``md:notices:EGX`` (PUBLISH, and the last payload under the same key), ``md:candles:…`` (list,
+newest first), ``md:history`` (stream, see ``history_stream``). Each payload is encoded once, however many listen.
 """
 
 from __future__ import annotations

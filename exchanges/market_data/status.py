@@ -70,7 +70,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class SecurityStatus:
-    """An f: `state` is None where its 326 is one that nothing follows from. `phase` is the instrument's own, such as its auction."""
+    """An f: `state` is None where nothing follows from its 326. `phase` is the instrument's own, such as its auction."""
 
     symbol: str
     state: TradingState | None

@@ -92,7 +92,7 @@ class ChangeListener(Protocol):
 
 
 class MarketDataSubscriber(Application):
-    """FIX application of one venue's market-data line. With `by_order` each order of a book is asked for, where the venue has it."""
+    """FIX application of one venue's market-data line. With `by_order` each order of a book is asked for."""
 
     def __init__(self, exchange: str, clock: Clock, *, by_order: bool = False) -> None:
         self.exchange = exchange

@@ -52,7 +52,7 @@ class OrderLevelFeed:
         return [] if book is None or not self._subscribers.get(book.symbol) else sorted(book.touched)
 
     def publish(self, book: Book | None, touched: Sequence[tuple[int, int]], aggregated: Sequence[Field]) -> None:
-        """Send one X with what changed in the orders of `touched`, and with what `aggregated` (entries of an X) holds beside levels."""
+        """Send one X with what changed in the orders of `touched`, and what `aggregated` (entries of an X) holds beside levels."""
         subscribers = {} if book is None else self._subscribers.get(book.symbol, {})
         if book is None or not subscribers:
             return

@@ -104,7 +104,11 @@ def test_the_book_is_what_the_model_says_after_any_sequence_of_updates(by_order:
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from([55, 83, 268, 269, 270, 271, 278, 279, 346]), st.sampled_from(["0", "1", "2", "5", "-1", "x", "1.5"])))
+    st.lists(
+        st.tuples(
+            st.sampled_from([55, 83, 268, 269, 270, 271, 278, 279, 346]), st.sampled_from(["0", "1", "2", "5", "-1", "x", "1.5"])
+        )
+    )
 )
 def test_no_message_ends_in_anything_but_a_named_error(fields: list[tuple[int, str]]) -> None:
     fresh, kept = InstrumentBook("COMI"), InstrumentBook("COMI")

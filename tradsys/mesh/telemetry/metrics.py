@@ -165,7 +165,8 @@ class Metrics:
         self._loop_lag = gauge("event_loop_lag_seconds", [], "How late the event loop ran a timer, worst of the last ten seconds")
         self._build_info = gauge("build_info", ["version"], "1; the label is the version that runs")
         self._families = (
-            self._exchange_connections, self._exchange_latency, self._exchange_errors, self._feed_defects, self._license_validations,
+            self._exchange_connections, self._exchange_latency, self._exchange_errors, self._feed_defects,
+            self._license_validations,
             self._license_violations, self._usage, self._compliance_checks, self._compliance_violations, self._cache_hit_ratio,
             self._pool_usage, self._breaker_states, self._calls_refused, self._registry_instances, self._snapshot_lag,
             self._orders, self._order_commit, self._projection_lag, self._projected_records, self._price_history,
