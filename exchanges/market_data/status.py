@@ -7,6 +7,7 @@ is the name of a session phase of ours.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -80,11 +81,14 @@ class SecurityStatus:
     corporate_actions: tuple[str, ...]
     """CorporateAction (292) by name, such as ``EX_DIVIDEND``."""
     time: int
+    until: int | None = None
+    """Where the text names the end of a halt, ns UTC: FIX 4.4 has no field for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
-    """An h: the phase of the whole market, and whether it is halted; `resumes_at` is TradSesOpenTime (342), ns UTC or None."""
+    """An h: the phase of the whole market, and whether it is halted; `resumes_at` is TradSesOpenTime (342) or the end that the text
+    names, ns UTC or None."""
 
     phase: Phase
     halted: bool
@@ -138,6 +142,7 @@ _CORPORATE_ACTIONS: Final[Mapping[bytes, str]] = {
     b"D": "NEW",
     b"E": "EX_INTEREST",
 }
+_UNTIL: Final = re.compile(r"\buntil ([0-9]{8}-[0-9:]{8}(?:\.[0-9]{3})?) UTC\Z", re.ASCII)
 _SESSION_HALTED: Final = 1
 """Of TradSesStatus (340)."""
 
@@ -145,6 +150,11 @@ _SESSION_HALTED: Final = 1
 def read_security_status(message: Message, now: int) -> SecurityStatus:
     """Raises FieldError."""
     trading = message.get_int(326)
+    phase = _phase(message) if 336 in message else None
+    state = None if trading is None else _TOLD.get(trading)
+    if state is TradingState.UNAVAILABLE and phase is Phase.CLOSED:
+        state = TradingState.CLOSED
+    text = (message.get_text(58) or "")[:_LONGEST_TEXT]
     reason = message.get(327)
     actions = (message.get(292) or b"").split()
     if unknown := [each for each in actions if each not in _CORPORATE_ACTIONS]:
@@ -153,22 +163,24 @@ def read_security_status(message: Message, now: int) -> SecurityStatus:
         raise FieldFormat(327, reason)
     return SecurityStatus(
         symbol=message.required_text(55),
-        state=None if trading is None else _TOLD.get(trading),
-        phase=_phase(message) if 336 in message else None,
+        state=state,
+        phase=phase,
         reason=HaltReason.NOT_GIVEN if reason is None else _REASONS[reason],
-        text=(message.get_text(58) or "")[:_LONGEST_TEXT],
+        text=text,
         corporate_actions=tuple(_CORPORATE_ACTIONS[each] for each in actions),
         time=_time(message, 60, now),
+        until=_end_in(text),
     )
 
 
 def read_session_status(message: Message, now: int) -> SessionStatus:
     """Raises FieldError, also for a session that is no phase of ours."""
+    text = (message.get_text(58) or "")[:_LONGEST_TEXT]
     return SessionStatus(
         phase=_phase(message),
         halted=message.required_int(340) == _SESSION_HALTED,
-        resumes_at=_time(message, 342, 0) or None,
-        text=(message.get_text(58) or "")[:_LONGEST_TEXT],
+        resumes_at=_time(message, 342, 0) or _end_in(text),
+        text=text,
         time=now,
     )
 
@@ -204,8 +216,8 @@ def status_of(own: SecurityStatus | None, session: SessionStatus | None) -> Inst
             TradingState.HALTED, session.phase, HaltReason.NOT_GIVEN, session.text, session.time, session.resumes_at
         )
     if own is not None and own.state in (TradingState.HALTED, TradingState.UNAVAILABLE):
-        phase = own.phase or (session.phase if session else None)
-        return InstrumentStatus(own.state, phase, own.reason, own.text, own.time)
+        phase = session.phase if session else own.phase
+        return InstrumentStatus(own.state, phase, own.reason, own.text, own.time, own.until)
     if own is not None and (own.phase is not None or own.state is TradingState.PRE_OPEN):
         phase = own.phase or Phase.PRE_OPEN
         return InstrumentStatus(_state_in(phase), phase, own.reason, own.text, own.time)
@@ -247,6 +259,16 @@ def _time(message: Message, tag: int, otherwise: int) -> int:
         return text_to_timestamp(value)
     except ValueError:
         raise FieldFormat(tag, value) from None
+
+
+def _end_in(text: str) -> int | None:
+    found = _UNTIL.search(text)
+    if found is None:
+        return None
+    try:
+        return text_to_timestamp(found[1].encode())
+    except ValueError:
+        return None
 
 
 def _text(value: bytes) -> str:

@@ -167,7 +167,7 @@ class MarketDataSubscriber(Application):
             if kind == b"f":
                 self._security_status(read_security_status(message, self._clock.now()))
             elif kind == b"h":
-                self._session_status(read_session_status(message, self._clock.now()))
+                self._session_status(session, read_session_status(message, self._clock.now()))
             elif kind == b"B":
                 self._news(message)
             elif kind == b"Y":
@@ -262,7 +262,7 @@ class MarketDataSubscriber(Application):
         elif before in _STOPPED and now not in _STOPPED:
             self._notice(NoticeKind.RESUME, (told.symbol,), text=told.text, reason=told.reason, time=told.time)
 
-    def _session_status(self, told: SessionStatus) -> None:
+    def _session_status(self, session: Session, told: SessionStatus) -> None:
         before, self.session_status = self.session_status, told
         for instrument in self.instruments.values():
             # A new phase of the market ends what was said of one instrument, but not its halt.
@@ -270,6 +270,9 @@ class MarketDataSubscriber(Application):
             if own is not None and before is not None and before.phase is not told.phase and own.state not in _STOPPED:
                 instrument.told = None
             self._update_status(instrument)
+        if before is not None and before.phase is Phase.CLOSED and told.phase is not Phase.CLOSED:
+            # A new day: what holds an instrument back may have ended while nobody spoke of it.
+            self._ask_for_statuses(session)
         if told.halted and not (before and before.halted):
             self._notice(NoticeKind.HALT, (), text=told.text, time=told.time)
         elif before is not None and before.halted and not told.halted:
@@ -350,13 +353,11 @@ class MarketDataSubscriber(Application):
     def _ask_for_statuses(self, session: Session) -> None:
         """Of the market and of each instrument, now and whenever they change."""
         self._requests += 1
-        session.send("g", [(335, b"%d" % self._requests), (263, b"1")])
-        requests: list[tuple[str, list[Field]]] = []
+        requests: list[tuple[str, list[Field]]] = [("g", [(335, b"%d" % self._requests), (263, b"1")])]
         for instrument in self.instruments.values():
             self._requests += 1
             requests.append(("e", [(324, b"%d" % self._requests), (55, instrument.book.symbol.encode()), (263, b"1")]))
-        if requests:
-            session.send_many(requests)
+        session.send_many(requests)
 
 
 def _defect_of(error: FeedBroken | FieldError) -> FeedDefect:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 from exchanges.market_data.status import HaltReason, NoticeKind
 
@@ -15,13 +14,13 @@ from exchanges.market_data.status import HaltReason, NoticeKind
 class Bar(models.Model):
     """What both lengths share. The database refuses figures that cannot be."""
 
-    exchange = models.CharField(_("exchange"), max_length=12)
-    symbol = models.CharField(_("symbol"), max_length=32)
-    open = models.BigIntegerField(_("open"))
-    high = models.BigIntegerField(_("high"))
-    low = models.BigIntegerField(_("low"))
-    close = models.BigIntegerField(_("close"))
-    volume = models.BigIntegerField(_("volume"))
+    exchange = models.CharField(max_length=12)
+    symbol = models.CharField(max_length=32)
+    open = models.BigIntegerField()
+    high = models.BigIntegerField()
+    low = models.BigIntegerField()
+    close = models.BigIntegerField()
+    volume = models.BigIntegerField()
 
     class Meta:
         abstract = True
@@ -45,12 +44,10 @@ class MinuteCandle(Bar):
     """A minute with at least one trade; `day` is the exchange's own date of it."""
 
     pk = models.CompositePrimaryKey("exchange", "symbol", "minute")
-    minute = models.DateTimeField(_("minute"))
-    day = models.DateField(_("day"))
+    minute = models.DateTimeField()
+    day = models.DateField()
 
     class Meta:
-        verbose_name = _("minute")
-        verbose_name_plural = _("minutes")
         constraints = [_possible("minute_candle_possible")]
 
     def __str__(self) -> str:
@@ -61,11 +58,9 @@ class DailyBar(Bar):
     """A day of the exchange, derived from its minutes and kept when they are gone."""
 
     pk = models.CompositePrimaryKey("exchange", "symbol", "day")
-    day = models.DateField(_("day"))
+    day = models.DateField()
 
     class Meta:
-        verbose_name = _("day")
-        verbose_name_plural = _("days")
         constraints = [_possible("daily_bar_possible")]
 
     def __str__(self) -> str:
@@ -76,17 +71,15 @@ class MarketNotice(models.Model):
     """A halt, a resumption, a corporate action or news, as the venue told it; `symbols` is empty for the whole market."""
 
     notice_id = models.CharField(max_length=32, primary_key=True)
-    exchange = models.CharField(_("exchange"), max_length=12)
-    kind = models.CharField(_("kind"), max_length=24, choices=[(each.value, each.value) for each in NoticeKind])
-    symbols = ArrayField(models.CharField(max_length=32), verbose_name=_("symbols"))
-    headline = models.TextField(_("headline"), blank=True)
-    text = models.TextField(_("text"), blank=True)
-    reason = models.CharField(_("reason"), max_length=32, choices=[(each.value, each.value) for each in HaltReason])
-    time = models.BigIntegerField(_("time"), help_text=_("Nanoseconds UTC"))
+    exchange = models.CharField(max_length=12)
+    kind = models.CharField(max_length=24, choices=[(each.value, each.value) for each in NoticeKind])
+    symbols = ArrayField(models.CharField(max_length=32))
+    headline = models.TextField(blank=True)
+    text = models.TextField(blank=True)
+    reason = models.CharField(max_length=32, choices=[(each.value, each.value) for each in HaltReason])
+    time = models.BigIntegerField(help_text="Nanoseconds UTC")
 
     class Meta:
-        verbose_name = _("notice")
-        verbose_name_plural = _("notices")
         ordering = ["-time", "-notice_id"]
         indexes = [models.Index(fields=["exchange", "-time", "-notice_id"], name="market_notice_recent")]
         constraints = [
@@ -106,10 +99,10 @@ class HistoryCheckpoint(models.Model):
     """Up to which entry of the stream the tables hold; moves in the same transaction as the rows."""
 
     stream = models.CharField(max_length=64, primary_key=True)
-    position = models.CharField(max_length=48, default="0-0", help_text=_("Of the entry in the stream"))
-    run = models.BigIntegerField(default=0, help_text=_("Publisher's run of the last entry, nanoseconds UTC of its beginning"))
+    position = models.CharField(max_length=48, default="0-0", help_text="Of the entry in the stream")
+    run = models.BigIntegerField(default=0, help_text="Publisher's run of the last entry, nanoseconds UTC of its beginning")
     number = models.BigIntegerField(default=0)
-    dropped = models.BigIntegerField(default=0, help_text=_("Entries that the stream had lost before they were read"))
+    dropped = models.BigIntegerField(default=0, help_text="Entries that the stream had lost before they were read")
     advanced_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The partitions of the minutes: one for each day UTC, made ahead, dropped whole when it is too old. Run in the platform's scope."""
+"""The partitions of the minutes: one for each day UTC, made ahead, dropped whole when it is too old. In the platform's scope."""
 
 from __future__ import annotations
 

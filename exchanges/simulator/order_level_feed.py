@@ -13,7 +13,7 @@ from itertools import chain
 from exchanges.fix.message import Field
 from exchanges.fix.session import Session
 from exchanges.prices import price_to_text
-from exchanges.simulator.matching import BUY, SELL, Book
+from exchanges.simulator.matching import BUY, SELL, Book, Order
 
 _BID, _OFFER = b"0", b"1"
 _NEW, _CHANGE, _DELETE = b"0", b"1", b"2"
@@ -57,7 +57,7 @@ class OrderLevelFeed:
         if book is None or not subscribers:
             return
         told = self._told_of(book.symbol)
-        entries = [each for level in touched for each in self._changes(book, told, *level)]
+        entries = [each for side in (BUY, SELL) for each in self._changes(book, told, side, touched)]
         entries += _without_levels(aggregated, 279)
         if not entries:
             return
@@ -80,9 +80,9 @@ class OrderLevelFeed:
         entries: list[list[Field]] = []
         for side, kind in ((BUY, _BID), (SELL, _OFFER)):
             for order in book.resting(side):
-                told.orders.setdefault((side, order.price), {})[order.order_id] = order.leaves
+                told.orders.setdefault((side, order.price), {})[order.order_id] = _shown(order)
                 price = price_to_text(order.price).encode()
-                entries.append([(269, kind), (270, price), (271, b"%d" % order.leaves), (278, b"%d" % order.order_id)])
+                entries.append([(269, kind), (270, price), (271, b"%d" % _shown(order)), (278, b"%d" % order.order_id)])
         start = next(place for place, (tag, _) in enumerate(aggregated) if tag == 268)
         entries += _without_levels(aggregated[start + 1 :], 269)
         head: list[Field] = [(262, request_id), (55, book.symbol.encode()), (83, b"%d" % told.sequence)]
@@ -95,30 +95,35 @@ class OrderLevelFeed:
         return told
 
     @staticmethod
-    def _changes(book: Book, told: _Told, side: int, price: int) -> Iterable[list[Field]]:
-        before = told.orders.get((side, price), {})
-        half = book.bids if side == BUY else book.asks
-        level = half.levels.get(price * side)
-        after = {} if level is None else {order.order_id: order.leaves for order in level.queue if order.leaves}
-        if after:
-            told.orders[side, price] = after
-        else:
-            told.orders.pop((side, price), None)
-        kind, symbol, text = _BID if side == BUY else _OFFER, book.symbol.encode(), price_to_text(price).encode()
+    def _changes(book: Book, told: _Told, side: int, touched: Sequence[tuple[int, int]]) -> Iterable[list[Field]]:
+        prices = [price for touched_side, price in touched if touched_side == side]
+        if not prices:
+            return
+        now: dict[int, dict[int, int]] = {price: {} for price in prices}
+        worst = min(price * side for price in prices)
+        for order in book.resting(side):
+            if order.price * side < worst:
+                break
+            if order.price in now:
+                now[order.price][order.order_id] = _shown(order)
+        kind, symbol = _BID if side == BUY else _OFFER, book.symbol.encode()
+        for price, after in now.items():
+            before = told.orders.pop((side, price), {})
+            if after:
+                told.orders[side, price] = after
+            text = price_to_text(price).encode()
+            for order_id in before.keys() - after.keys():
+                yield [(279, _DELETE), (269, kind), (278, b"%d" % order_id), (55, symbol), (270, text)]
+            for order_id, quantity in after.items():
+                if before.get(order_id) != quantity:
+                    action = _CHANGE if order_id in before else _NEW
+                    head: list[Field] = [(279, action), (269, kind), (278, b"%d" % order_id), (55, symbol)]
+                    yield [*head, (270, text), (271, b"%d" % quantity)]
 
-        def entry(action: bytes, order_id: int, quantity: int) -> list[Field]:
-            fields: list[Field] = [(279, action), (269, kind), (278, b"%d" % order_id), (55, symbol), (270, text)]
-            return [*fields, (271, b"%d" % quantity)] if quantity else fields
 
-        for order_id in before:
-            if order_id not in after:
-                yield entry(_DELETE, order_id, 0)
-        for order_id, quantity in after.items():
-            known = before.get(order_id)
-            if known is None:
-                yield entry(_NEW, order_id, quantity)
-            elif known != quantity:
-                yield entry(_CHANGE, order_id, quantity)
+def _shown(order: Order) -> int:
+    """Shares of a resting order that people may see."""
+    return order.leaves
 
 
 def _without_levels(fields: Sequence[Field], first_tag: int) -> list[list[Field]]:

@@ -138,3 +138,28 @@ def test_notices_survive_their_text_and_an_earlier_life_comes_first() -> None:
     later.hear(message("B", (148, "New"), (33, 1), (58, "x")))
     later.subscriber.adopt_notices(notices_from_payload(stored))
     assert [each.kind for each in later.subscriber.notices] == [NoticeKind.HALT, NoticeKind.RESUME, NoticeKind.NEWS]
+
+
+def test_an_end_that_the_text_names_is_kept() -> None:
+    line = Line()
+    line.hear(
+        message("f", (55, "COMI"), (336, "CONTINUOUS"), (326, 2), (327, "M"), (58, "VWAP 10 %, until 20260923-08:10:00.000 UTC"))
+    )
+    assert line.comi.status.until == 1_790_151_000_000_000_000
+    line.hear(message("f", (55, "TMGH"), (326, 2), (58, "until 20269923-08:10:00 UTC")))
+    assert line.subscriber.instruments["TMGH"].status.until is None
+
+
+def test_an_instrument_that_is_not_available_because_the_market_is_closed_is_not_halted() -> None:
+    line = Line()
+    line.hear(session("CLOSED", 3), message("f", (55, "COMI"), (336, "CLOSED"), (326, 18)))  # type: ignore[arg-type]
+    assert (line.comi.status.state, list(line.subscriber.notices)) == (TradingState.CLOSED, [])
+    line.hear(message("f", (55, "COMI"), (326, 18)))
+    assert line.comi.status.state is TradingState.UNAVAILABLE
+
+
+def test_a_new_day_asks_again_for_what_holds_instruments_back() -> None:
+    line = Line()
+    line.hear(session("CLOSED", 3), session("PRE_OPEN", 4))  # type: ignore[arg-type]
+    kinds = [frame.split(b"\x0135=")[1][:1] for frame in line.asked()]
+    assert kinds == [b"g", b"e", b"e"]
