@@ -5,6 +5,7 @@ the best of each counts, as the machine is shared. `encode` formats checked mess
 `encode_checked` fills and checks each one as well; `encode_fields` is the general way, by a list of fields. `parse` cuts and parses
 single frames, `parse_run` a read with fifty of them. The session's two sides are processes of their own; the best run counts, all
 are printed. `sender_cpu_us` and `acceptor_cpu_us` are processor time by order in it: what bounds the rate on two free cores.
+`book_updates_per_s` and its kin are those of bench_market_data.py.
 """
 
 import asyncio
@@ -33,6 +34,8 @@ from exchanges.fix.message import Field, Message, Parser
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.shape import Shape
+
+from bench_market_data import measure as market_data  # isort: skip  (a neighbour of this script)
 
 ORDER: list[Field] = [
     (1, b"COR-BUY"), (11, b"1234567"), (21, b"1"), (38, b"1000"), (40, b"2"), (44, b"83.25"), (54, b"1"), (55, b"COMI"),
@@ -167,6 +170,7 @@ def main() -> None:
     figures["session_runs"] = [round(run[0]) for run in runs]
     figures["sender_cpu_us"] = round(sender_cpu / ORDERS * 1e6, 1)
     figures["acceptor_cpu_us"] = round(acceptor_cpu / ORDERS * 1e6, 1)
+    figures |= market_data()
     print(json.dumps(figures))
 
 

@@ -93,13 +93,13 @@ class InstrumentBook:
     def apply_snapshot(self, message: Message, now: int = 0) -> None:
         """Replace everything by a W. Raises FieldError or FeedBroken; the book is then without a sequence."""
         self.sequence = None
-        sequence = message.required_int(83)
+        shape, values = _shape(message), message.values
+        sequence = field_int(83, values[shape.sequence_at])
         self._bids.clear()
         self._asks.clear()
         self.last_quantity = 0
         self.indicative_price = self.indicative_quantity = 0
-        values = message.values
-        for _, kind_at, price_at, size_at, orders_at, id_at in _entries(message):
+        for _, kind_at, price_at, size_at, orders_at, id_at in shape.entries:
             kind = values[kind_at] if kind_at >= 0 else b""
             if kind in (_BID, _OFFER):
                 side = self._bids if kind == _BID else self._asks
@@ -126,7 +126,8 @@ class InstrumentBook:
         """
         if self.sequence is None:
             return []
-        number = message.required_int(83)
+        shape, values = _shape(message), message.values
+        number = field_int(83, values[shape.sequence_at])
         if number <= self.sequence:
             return []
         if number != self.sequence + 1:
@@ -136,8 +137,7 @@ class InstrumentBook:
         # Until everything has been applied the book is half old, half new.
         self.sequence = None
         trades: list[TradeTick] = []
-        values = message.values
-        for entry in _entries(message):
+        for entry in shape.entries:
             kind = values[entry[1]] if entry[1] >= 0 else b""
             if kind in (_BID, _OFFER):
                 side = self._bids if kind == _BID else self._asks
@@ -223,28 +223,41 @@ class InstrumentBook:
             raise FeedBroken(FeedDefect.CROSSED, f"{self.symbol}: the book is crossed")
 
 
-def _entries(message: Message) -> tuple[EntryPlaces, ...]:
-    """Where the entries of the group 268 stand. Raises FieldFormat when they are not as many as announced."""
+class _Shape:
+    """What is worked out once for all messages of the same tags: where RptSeq, the count and the entries stand."""
+
+    __slots__ = ("count_at", "count_text", "entries", "sequence_at")
+
+    def __init__(self, layout: Layout) -> None:
+        self.sequence_at = layout.first_places.get(83, -1)
+        self.count_at = layout.first_places.get(268, -1)
+        self.entries = _entry_places(layout, self.count_at)
+        self.count_text = b"%d" % len(self.entries)
+
+
+def _shape(message: Message) -> _Shape:
+    """Raises FieldFormat when the entries are not as many as announced, FieldMissing without a RptSeq."""
     layout = message.layout
-    places: tuple[EntryPlaces, ...] | None = layout.entry_places
-    if places is None:
-        places = layout.entry_places = _entry_places(layout)
-    count = message.get(268)
-    if count is None:
-        return ()
-    if field_int(268, count) != len(places):
-        raise FieldFormat(268, count)
-    return places
+    shape: _Shape | None = layout.entry_places
+    if shape is None:
+        shape = layout.entry_places = _Shape(layout)
+    if shape.sequence_at < 0:
+        raise FieldMissing(83)
+    if shape.count_at >= 0:
+        text = message.values[shape.count_at]
+        if text != shape.count_text and field_int(268, text) != len(shape.entries):
+            raise FieldFormat(268, text)
+    return shape
 
 
-def _entry_places(layout: Layout) -> tuple[EntryPlaces, ...]:
-    """Worked out once for each shape of a message. An entry starts where the first tag after the count comes again."""
-    tags, start = layout.tags, layout.first_places.get(268)
-    if start is None or start + 1 >= len(tags):
+def _entry_places(layout: Layout, count_at: int) -> tuple[EntryPlaces, ...]:
+    """An entry starts where the first tag after the count comes again."""
+    tags = layout.tags
+    if count_at < 0 or count_at + 1 >= len(tags):
         return ()
-    delimiter = tags[start + 1]
+    delimiter = tags[count_at + 1]
     entries: list[dict[int, int]] = []
-    for place in range(start + 1, len(tags)):
+    for place in range(count_at + 1, len(tags)):
         tag = tags[place]
         if tag == CHECK_SUM:
             break
@@ -292,7 +305,8 @@ def _size(values: Sequence[bytes], place: int) -> int:
     if place < 0:
         raise FieldMissing(271)
     text = values[place]
-    quantity = field_int(271, text)
+    # What nearly all sizes are costs no call; `field_int` says what is wrong with the others.
+    quantity = int(text) if text.isdigit() and len(text) <= 18 else field_int(271, text)
     if quantity <= 0:
         raise FieldFormat(271, text)
     return quantity
@@ -301,10 +315,10 @@ def _size(values: Sequence[bytes], place: int) -> int:
 def _optional(tag: int, values: Sequence[bytes], place: int) -> int:
     if place < 0:
         return 0
-    number = field_int(tag, values[place])
-    if number < 0:
-        raise FieldFormat(tag, values[place])
-    return number
+    text = values[place]
+    if text.isdigit() and len(text) <= 18:
+        return int(text)
+    raise FieldFormat(tag, text)
 
 
 def _order_id(values: Sequence[bytes], place: int) -> bytes:
