@@ -1,10 +1,10 @@
 """Market data: X messages a second, parsed and applied to the book on one core, by level and by order.
 
 Run: python bench/bench_market_data.py [FILE]. FILE has recorded orders (columns as in trading_workers.replay); without it a
-generated flow of the same shape is used. The flow goes through the simulator's engine, whose feed makes one X of every event that changed
-something. Each is then cut, parsed and taken by the subscriber as on the line: book, trades, candles. The reference reads the same
-bytes with simplefix into a book of two dictionaries that looks for its best prices after every message. Both in turns of processor
-time, the best of each counts. The last line is JSON; ``book_updates_per_s`` is the one by level.
+generated flow of the same shape is used. The flow goes through the simulator's engine, whose feed makes one X of every event that
+changed something. Each is then cut, parsed and taken by the subscriber as on the line: book, trades, candles. The reference reads
+the same bytes with simplefix into a book of two dictionaries that looks for its best prices after every message. Both in turns of
+processor time, the best of each counts. The last line is JSON; ``book_updates_per_s`` is the one by level.
 """
 
 from __future__ import annotations

@@ -24,7 +24,10 @@ _NEW, _CHANGE, _DELETE = b"0", b"1", b"2"
 _ENTRY_TAGS: Final = (279, 269, 270, 271, 346, 278)
 
 EntryPlaces = tuple[int, int, int, int, int, int]
-"""Of an entry: where in the message's values its 279, 269, 270, 271, 346 and 278 stand; -1 for one that it has not."""
+"""Of an entry: where in the message's values its 279, 269, 270, 271, 346 and order id stand; -1 for one that it has not.
+
+The id is MDEntryID (278), or OrderID (37) where there is none: FIX 4.4 has no 278 in a W.
+"""
 
 _prices: dict[bytes, int] = {}
 """Texts of prices read before: the same few thousand come again and again, and reading one costs as much as all the rest."""
@@ -43,7 +46,7 @@ class TradeTick:
 class InstrumentBook:
     """Both sides, last trade, volume of the day and an auction's indication, with the feed's RptSeq (83) of the last message.
 
-    With `by_order` each bid and offer is one order with an id (278), from which the levels are made; without it each is a level.
+    With `by_order` each bid and offer is one order with an id, from which the levels are made; without it each is a level.
     `may_cross` is set while orders collect without matching; `band` are the day's limits, inclusive, where they are known.
     """
 
@@ -274,7 +277,7 @@ def _entry_places(layout: Layout, count_at: int) -> tuple[EntryPlaces, ...]:
             entry.get(price, -1),
             entry.get(size, -1),
             entry.get(orders, -1),
-            entry.get(order_id, -1),
+            entry.get(order_id, entry.get(37, -1)),
         )
         for entry in entries
     )

@@ -13,7 +13,7 @@ Level = tuple[int, int, int]
 """(price micros, shares, number of orders)."""
 
 BookOrder = tuple[bytes, int, int]
-"""(MDEntryID (278), price micros, shares)."""
+"""(order id, price micros, shares)."""
 
 BID: Final = 1
 OFFER: Final = -1

@@ -30,7 +30,8 @@ def take_in_prices() -> int:
 
 
 @shared_task(ignore_result=True)
-def keep_partitions() -> None:
-    """Make the days ahead, drop those that are no longer kept."""
+def keep_partitions() -> int:
+    """Make the days ahead, drop those that are no longer kept; returns how many changed."""
     made, dropped = keep(timezone.now().date(), kept_days=Configuration.from_environment().price_history_days)
     log.info("partitions of the price history: %d made, %d dropped", made, dropped)
+    return made + dropped

@@ -1,8 +1,8 @@
 """Market data order by order, for those who ask with AggregatedBook (266) = N: each bid and offer of a W or X is one order.
 
-MDEntryID (278) is the venue's order number. What an instrument's aggregated messages hold besides bids and offers (trades, volume,
-whatever else) goes into these as it is, and each instrument has numbers (83) of its own here, as an order may come and another go
-without any level changing.
+MDEntryID (278) of an X is the venue's order number, which a W gives as OrderID (37): FIX 4.4 has no 278 there. What an instrument's
+aggregated messages hold besides bids and offers (trades, volume, whatever else) goes into these as it is, and each instrument has
+numbers (83) of its own here, as an order may come and another go without any level changing.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class OrderLevelFeed:
             for order in book.resting(side):
                 told.orders.setdefault((side, order.price), {})[order.order_id] = _shown(order)
                 price = price_to_text(order.price).encode()
-                entries.append([(269, kind), (270, price), (271, b"%d" % _shown(order)), (278, b"%d" % order.order_id)])
+                entries.append([(269, kind), (270, price), (271, b"%d" % _shown(order)), (37, b"%d" % order.order_id)])
         start = next(place for place, (tag, _) in enumerate(aggregated) if tag == 268)
         entries += _without_levels(aggregated[start + 1 :], 269)
         head: list[Field] = [(262, request_id), (55, book.symbol.encode()), (83, b"%d" % told.sequence)]

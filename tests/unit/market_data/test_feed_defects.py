@@ -10,7 +10,7 @@ from tests.unit.market_data.feed_messages import Line, change, full, message
 from tradsys.mesh.telemetry.metrics import METRICS
 
 GOOD = full(7, [(269, 0), (270, "138.90"), (271, 100)], [(269, 1), (270, "139.10"), (271, 70)])
-ORDERS = full(7, [(269, 0), (270, "138.90"), (271, 100), (278, "A")], [(269, 1), (270, "139.10"), (271, 70), (278, "B")])
+ORDERS = full(7, [(269, 0), (270, "138.90"), (271, 100), (37, "A")], [(269, 1), (270, "139.10"), (271, 70), (37, "B")])
 
 
 def count(defect: FeedDefect) -> int:
