@@ -6,6 +6,7 @@ the best of each counts, as the machine is shared. `encode` formats checked mess
 single frames, `parse_run` a read with fifty of them. The session's two sides are processes of their own; the best run counts, all
 are printed. `sender_cpu_us` and `acceptor_cpu_us` are processor time by order in it: what bounds the rate on two free cores.
 `match_orders_per_s` is of `bench_matching.py`: the venue's engine on the recorded day.
+`book_updates_per_s` and its kin are those of bench_market_data.py.
 """
 
 import asyncio
@@ -35,6 +36,8 @@ from exchanges.fix.message import Field, Message, Parser
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.shape import Shape
+
+from bench_market_data import measure as market_data  # isort: skip  (a neighbour of this script)
 
 ORDER: list[Field] = [
     (1, b"COR-BUY"), (11, b"1234567"), (21, b"1"), (38, b"1000"), (40, b"2"), (44, b"83.25"), (54, b"1"), (55, b"COMI"),
@@ -170,6 +173,7 @@ def main() -> None:
     figures["sender_cpu_us"] = round(sender_cpu / ORDERS * 1e6, 1)
     figures["acceptor_cpu_us"] = round(acceptor_cpu / ORDERS * 1e6, 1)
     figures["match_orders_per_s"] = measured()["match_orders_per_s"]
+    figures |= market_data()
     print(json.dumps(figures))
 
 

@@ -85,21 +85,17 @@ class PhaseRule:
         return (order_type, time_in_force) in self.enters
 
 
-_LIMIT_DAY = frozenset({(OrderType.LIMIT, TimeInForce.DAY)})
+_NOTHING: frozenset[tuple[OrderType, TimeInForce]] = frozenset()
 
 PHASE_RULES: Mapping[Phase, PhaseRule] = {
-    # An auction call collects orders: one that must trade at once, or at any price, has no place in it.
-    Phase.PRE_OPEN: PhaseRule(enters=_LIMIT_DAY, cancels=True, matches=False),
-    Phase.OPENING_AUCTION: PhaseRule(enters=_LIMIT_DAY, cancels=True, matches=False),
-    Phase.CONTINUOUS: PhaseRule(
-        enters=frozenset((kind, time) for kind in OrderType for time in TimeInForce),
-        cancels=True,
-        matches=True,
-    ),
-    Phase.CLOSING_AUCTION: PhaseRule(enters=_LIMIT_DAY, cancels=True, matches=False),
-    Phase.TRADE_AT_LAST: PhaseRule(enters=_LIMIT_DAY, cancels=True, matches=True),
-    Phase.CLOSED: PhaseRule(enters=frozenset(), cancels=False, matches=False),
+    Phase.PRE_OPEN: PhaseRule(enters=_NOTHING, cancels=True, matches=False),
+    Phase.OPENING_AUCTION: PhaseRule(enters=_NOTHING, cancels=True, matches=False),
+    Phase.CONTINUOUS: PhaseRule(enters=_NOTHING, cancels=True, matches=True),
+    Phase.CLOSING_AUCTION: PhaseRule(enters=_NOTHING, cancels=True, matches=False),
+    Phase.TRADE_AT_LAST: PhaseRule(enters=_NOTHING, cancels=True, matches=True),
+    Phase.CLOSED: PhaseRule(enters=_NOTHING, cancels=False, matches=False),
 }
+"""What a phase is. What may be entered in it is each exchange's own dated rule; see ``exchanges.order_types``."""
 
 
 class ComplianceLevel(StrEnum):

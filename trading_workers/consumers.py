@@ -1,4 +1,4 @@
-"""The WebSocket door ``/ws/v1/stream``: quotes, depth, trades, the tenant's own orders and its licence.
+"""The WebSocket door ``/ws/v1/stream``: quotes, depth, trades, notices, the tenant's own orders and its licence.
 
 The client sends ``{"op": "subscribe" | "unsubscribe", "channel": "quotes:EGX:COMI"}``; each channel answers
 with a snapshot, then numbered updates. Whatever cannot be served is answered by
@@ -31,6 +31,7 @@ from tradsys.mesh.refusals import CallRefusal
 
 log = logging.getLogger(__name__)
 
+NOTICES_CHANNEL = re.compile(r"notices:([A-Z]{2,8})\Z")
 MARKET_CHANNEL = re.compile(r"(?:quotes|depth|trades):([A-Z]{2,8}):([A-Za-z0-9_.]{1,20})\Z")
 SUBSCRIPTION_LIMIT = 500
 MESSAGE_LIMIT = 4096
@@ -146,10 +147,13 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         market = MARKET_CHANNEL.match(channel)
         if market is not None:
             return self._market_topic(channel, market[1], market[2])
+        if (notices := NOTICES_CHANNEL.match(channel)) is not None:
+            return self._market_topic(channel, notices[1], None)
         wanted = {"orders": Permission.SEE_ORDERS, "licence": Permission.SEE_USAGE}.get(channel)
         if wanted is None:
             raise ChannelRefused(
-                "UNKNOWN_CHANNEL", "Channels are quotes:, depth: and trades: with EXCHANGE:SYMBOL, orders, licence."
+                "UNKNOWN_CHANNEL",
+                "Channels are quotes:, depth: and trades: with EXCHANGE:SYMBOL, notices: with EXCHANGE, orders, licence.",
             )
         if not may(self.membership.role, wanted):
             raise ChannelRefused("ROLE_NOT_PERMITTED", "Your role may not see this channel.")
@@ -160,11 +164,12 @@ class StreamConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             )
         return f"tenant:{self.slug}:{channel}"
 
-    def _market_topic(self, channel: str, exchange: str, symbol: str) -> str:
+    def _market_topic(self, channel: str, exchange: str, symbol: str | None) -> str:
         if not may(self.membership.role, Permission.SEE_MARKET):
             raise ChannelRefused("ROLE_NOT_PERMITTED", "Your role may not see market data.")
-        if not any(each.exchange == exchange and each.symbol == symbol for each in platform_document().instruments):
-            raise ChannelRefused("UNKNOWN_CHANNEL", f"{exchange} lists no instrument {symbol}.")
+        listed = platform_document().instruments
+        if not any(each.exchange == exchange and symbol in (each.symbol, None) for each in listed):
+            raise ChannelRefused("UNKNOWN_CHANNEL", f"{exchange} lists no instrument {symbol or ''}".rstrip() + ".")
         refusal = web_calls().refusal(self.slug, (f"exchange:{exchange}",))
         if refusal is CallRefusal.FEATURE_NOT_LICENSED:
             raise ChannelRefused(refusal.name, f"The licence does not include {exchange}.")

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from exchanges.api import PluginError
 from exchanges.dated_rules import RuleError
 from exchanges.fix.clock import SystemClock
+from exchanges.market_data.history_reader import PostgresHistory
 from exchanges.market_data.live_updates import LiveUpdates
 from exchanges.market_data.market_data_service import MarketDataService
 from exchanges.market_data.publisher import Publisher
@@ -29,20 +30,25 @@ async def serve(configuration: Configuration) -> int:
     clock = SystemClock()
     mesh = MeshProcess(PROCESS, configuration, now=clock.now)
     clients = registry().clients(configuration.venues, read_settings(configuration.exchange_settings_file))
-    lines = [VenueLine(code, configuration.venues[code], clock, client=client) for code, client in clients.items()]
+    lines = [
+        VenueLine(code, configuration.venues[code], clock, client=client, by_order=code in configuration.order_level_feeds)
+        for code, client in clients.items()
+    ]
     subscribers = [line.subscriber for line in lines]
     redis = Redis.from_url(configuration.redis_url, socket_timeout=2, socket_connect_timeout=2)
+    history = PostgresHistory(configuration.database_url)
 
     def lines_health() -> Health:
         down = [each.exchange for each in subscribers if not each.line_up]
         return SERVING if not down else Health(HealthStatus.NOT_SERVING, f"not logged on: {', '.join(down)}")
 
     print(f"market data of {', '.join(clients)}", flush=True)
+    await history.open()
     try:
         return await run_services(
             mesh,
             loader_of(PROCESS, configuration, mesh.configure, clock.now),
-            [MarketDataService(subscribers, LiveUpdates(clock.now), clock.now)],
+            [MarketDataService(subscribers, LiveUpdates(clock.now), clock.now, history)],
             background={
                 **{f"line {line.subscriber.exchange}": line.initiator.run() for line in lines},
                 "publisher": Publisher(redis, subscribers, clock).run(),
@@ -52,6 +58,7 @@ async def serve(configuration: Configuration) -> int:
             finish=lambda: log_out(lines),
         )
     finally:
+        await history.close()
         await redis.aclose()
 
 

@@ -33,6 +33,16 @@ app.conf.update(
             # A run that could not start in time is not worth having: the next one reads the same stream.
             "options": {**_PLATFORM, "expires": 10},
         },
+        "take in prices": {
+            "task": "exchanges.price_history.tasks.take_in_prices",
+            "schedule": 5.0,
+            "options": {**_PLATFORM, "expires": 10},
+        },
+        "keep partitions of the price history": {
+            "task": "exchanges.price_history.tasks.keep_partitions",
+            "schedule": crontab(minute="7"),
+            "options": _PLATFORM,
+        },
         "delete expired sessions": {
             "task": "tenants.tasks.delete_expired_sessions",
             "schedule": crontab(minute="17", hour="3"),

@@ -62,6 +62,8 @@ class Configuration:
     venue_admin: Mapping[str, Address]  # exchange code -> HTTP address
     lines: Mapping[str, tuple[Address, ...]]  # order line (EGX-1) -> hosts tried in turn, where it is not the venue's address
     exchange_settings_file: Path | None  # JSON: exchange code -> settings of its plugin
+    order_level_feeds: frozenset[str]  # exchange codes whose market data is asked for order by order
+    price_history_days: int  # days for which one-minute candles are kept; daily bars stay
     debug: bool
 
     @classmethod
@@ -92,6 +94,8 @@ class Configuration:
             venues=addresses("TRADSYS_VENUES", _usual_addresses(FIRST_VENUE_PORT)),
             venue_admin=addresses("TRADSYS_VENUE_ADMIN", _usual_addresses(FIRST_VENUE_ADMIN_PORT)),
             exchange_settings_file=Path(settings_file) if (settings_file := values.get("TRADSYS_EXCHANGE_SETTINGS")) else None,
+            order_level_feeds=frozenset(filter(None, values.get("TRADSYS_ORDER_LEVEL_FEEDS", "").split(","))),
+            price_history_days=_parse_days(values.get("TRADSYS_PRICE_HISTORY_DAYS", "400"), variable="TRADSYS_PRICE_HISTORY_DAYS"),
             debug=_parse_switch(values.get("TRADSYS_DEBUG", "0"), variable="TRADSYS_DEBUG"),
         )
 
@@ -187,6 +191,12 @@ def _parse_names(text: str, *, variable: str) -> dict[str, str]:
 
 def _usual_addresses(first_port: int) -> str:
     return ",".join(f"{code}=127.0.0.1:{first_port + number}" for number, code in enumerate(exchange_codes()))
+
+
+def _parse_days(text: str, *, variable: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 36_500:
+        raise ConfigurationError(f"{variable}: {text!r} is not a number of days from 1 to 36500")
+    return int(text)
 
 
 def _parse_switch(text: str, *, variable: str) -> bool:

@@ -30,6 +30,7 @@ SHARED_APPS = [
     "tradsys.audit",
     "exchanges",
     "exchanges.assets",
+    "exchanges.price_history",
     "licensing",
     "compliance",
     "trading_workers",

@@ -101,7 +101,7 @@ def check_sendable(fields: Sequence[Field]) -> None:
 class Layout:
     """The tags of a message in order, shared by all messages of the same shape, so that each shape is analysed once."""
 
-    __slots__ = ("checks", "first_places", "has_data", "header_places", "tags", "uses")
+    __slots__ = ("checks", "entry_places", "first_places", "has_data", "header_places", "tags", "uses")
 
     def __init__(self, tags: tuple[int, ...]) -> None:
         self.tags = tags
@@ -115,6 +115,8 @@ class Layout:
         self.uses = 0
         #: MsgType → the dictionary's analysis of this shape, kept here by exchanges.fix.dictionary.validation.
         self.checks: dict[bytes, Any] = {}
+        #: Where the entries of a market data message stand, kept here by exchanges.market_data.book.
+        self.entry_places: Any = None
 
 
 class Message:

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 from exchanges.exchange_service import BookLevel, MarketData, OrderBook, Trade
-from exchanges.market_data.book import Level, TradeTick
+from exchanges.market_data.book import TradeTick
+from exchanges.market_data.book_side import Level
+from exchanges.market_data.status import Notice
 from exchanges.market_data.subscriber import Instrument
 
 DEPTH: Final = 10
@@ -46,6 +48,9 @@ class MarketDataWatch:
                 if len(kept) > MOST_TRADES:
                     reader.missed[symbol] = reader.missed.get(symbol, 0) + len(kept) - MOST_TRADES
                     del kept[:-MOST_TRADES]
+
+    def noticed(self, notice: Notice, instruments: Sequence[Instrument]) -> None:
+        """A notice changes no book, and books are what is followed here."""
 
     def read_complete(self) -> None:
         for reader in self._readers:

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from exchanges.market_data.candles import KEPT
-from exchanges.market_data.live_updates import LiveUpdates, levels
+from exchanges.market_data.book_side import BookOrder
+from exchanges.market_data.candles import KEPT, Candle
+from exchanges.market_data.history_reader import CandleHistory, HistoryUnavailable
+from exchanges.market_data.intervals import Interval
+from exchanges.market_data.live_updates import LiveUpdates, indicative_message, levels, notice_message, status_message
 from exchanges.market_data.payloads import change_text
 from exchanges.market_data.subscriber import Instrument, MarketDataSubscriber
 from tradsys.mesh.handlers import HandledService, ServerStream, Unary, code, invalid
@@ -22,6 +25,10 @@ USUAL_DEPTH: Final = 10
 LARGEST_DEPTH: Final = 50
 MOST_INSTRUMENTS: Final = 100
 SECOND: Final = 1_000_000_000
+LATEST: Final = 2**63 - 1
+LATEST_MOMENT: Final = 7_258_118_400 * SECOND
+"""The year 2200: beyond it nobody trades, and calendars end."""
+INTERVALS: Final = {each.value: each for each in Interval}
 
 
 class MarketDataService(HandledService):
@@ -32,7 +39,8 @@ class MarketDataService(HandledService):
         MethodRule(name="GetOrderBook", about="The levels of both sides of an instrument's book.", roles=MEMBERS),
         MethodRule(name="GetTicker", about="Last trade, volume and change of the day of an instrument.", roles=MEMBERS),
         MethodRule(name="ListTickers", about="The tickers of an exchange, in pages.", roles=MEMBERS),
-        MethodRule(name="GetCandles", about="One-minute candles of an instrument.", roles=MEMBERS),
+        MethodRule(name="GetCandles", about="Candles of an instrument, of the last minutes or of the history.", roles=MEMBERS),
+        MethodRule(name="ListNotices", about="Halts, resumptions, corporate actions and news of an exchange.", roles=MEMBERS),
         MethodRule(
             name="StreamMarketData",
             about="A snapshot of up to 100 instruments, then every change of their books and trades.",
@@ -42,8 +50,15 @@ class MarketDataService(HandledService):
     )
     DEPENDENCIES = (ServiceDependency(name="market-data lines", required=False, kind="resource"),)
 
-    def __init__(self, subscribers: Sequence[MarketDataSubscriber], updates: LiveUpdates, now: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        subscribers: Sequence[MarketDataSubscriber],
+        updates: LiveUpdates,
+        now: Callable[[], int],
+        history: CandleHistory | None = None,
+    ) -> None:
         super().__init__(now)
+        self._history = history
         self._updates = updates
         self._subscribers: Mapping[str, MarketDataSubscriber] = {each.exchange: each for each in subscribers}
         for each in subscribers:
@@ -56,6 +71,7 @@ class MarketDataService(HandledService):
             "GetTicker": Unary(pb.GetTickerRequest, self.get_ticker),
             "ListTickers": Unary(pb.ListTickersRequest, self.list_tickers),
             "GetCandles": Unary(pb.GetCandlesRequest, self.get_candles),
+            "ListNotices": Unary(pb.ListNoticesRequest, self.list_notices),
             "StreamMarketData": ServerStream(pb.StreamMarketDataRequest, self.stream_market_data),
         }
 
@@ -66,7 +82,8 @@ class MarketDataService(HandledService):
         return Health(HealthStatus.NOT_SERVING, "no market-data line is up")
 
     async def get_quote(self, request: pb.GetQuoteRequest) -> pb.Quote:
-        book = self._licensed(request.exchange, request.symbol).book
+        instrument = self._licensed(request.exchange, request.symbol)
+        book = instrument.book
         bids, asks = book.levels(1)
         bid, ask = bids[0] if bids else (0, 0, 0), asks[0] if asks else (0, 0, 0)
         return pb.Quote(
@@ -80,13 +97,17 @@ class MarketDataService(HandledService):
             last_quantity=book.last_quantity,
             time=self.now(),
             stale=book.sequence is None,
+            status=status_message(instrument.status),
+            indicative=indicative_message(instrument),
         )
 
     async def get_order_book(self, request: pb.GetOrderBookRequest) -> pb.OrderBook:
         if not 0 <= request.depth <= LARGEST_DEPTH:
             raise invalid("depth", f"0 to {LARGEST_DEPTH}", request.depth)
         book = self._licensed(request.exchange, request.symbol).book
-        bids, asks = book.levels(request.depth or USUAL_DEPTH)
+        depth = request.depth or USUAL_DEPTH
+        bids, asks = book.levels(depth)
+        bid_orders, ask_orders = book.orders(depth) if request.by_order else ((), ())
         return pb.OrderBook(
             exchange=request.exchange,
             symbol=book.symbol,
@@ -94,6 +115,9 @@ class MarketDataService(HandledService):
             asks=levels(asks),
             time=self.now(),
             stale=book.sequence is None,
+            by_order=book.by_order,
+            bid_orders=_orders(bid_orders),
+            ask_orders=_orders(ask_orders),
         )
 
     async def get_ticker(self, request: pb.GetTickerRequest) -> pb.Ticker:
@@ -108,15 +132,38 @@ class MarketDataService(HandledService):
     async def get_candles(self, request: pb.GetCandlesRequest) -> pb.GetCandlesResponse:
         if not 0 <= request.limit <= KEPT:
             raise invalid("limit", f"0 to {KEPT}", request.limit)
-        candles = self._licensed(request.exchange, request.symbol).candles.candles
-        return pb.GetCandlesResponse(
-            candles=[
-                pb.Candle(
-                    time=each.time * SECOND, open=each.open, high=each.high, low=each.low, close=each.close, volume=each.volume
-                )
-                for each in candles[-(request.limit or KEPT) :]
-            ]
+        instrument = self._licensed(request.exchange, request.symbol)
+        limit = request.limit or KEPT
+        if not (request.from_time or request.to_time or request.interval or request.page_token):
+            return pb.GetCandlesResponse(candles=[_candle(each) for each in instrument.candles.candles[-limit:]])
+        interval, first, end = _span(request, self.now())
+        if self._history is None:
+            raise CallRefused(CallRefusal.DEPENDENCY_UNAVAILABLE, dependency="postgresql", problem="no history is configured")
+        try:
+            found = await self._history.candles(request.exchange, request.symbol, interval, first, end, limit + 1)
+        except HistoryUnavailable as error:
+            raise CallRefused(CallRefusal.DEPENDENCY_UNAVAILABLE, dependency="postgresql", problem=str(error)) from error
+        page = found[:limit]
+        token = str(page[-1].time) if len(found) > limit else ""
+        return pb.GetCandlesResponse(candles=[_candle(each) for each in page], next_page_token=token)
+
+    async def list_notices(self, request: pb.ListNoticesRequest) -> pb.ListNoticesResponse:
+        self._require_exchange(request.exchange)
+        if request.symbol:
+            self._instrument(request.exchange, request.symbol)
+        found = [
+            each
+            for each in self._subscribers[request.exchange].notices
+            if not request.symbol or not each.symbols or request.symbol in each.symbols
+        ]
+        # The newest first: pages go by rising key.
+        page, token = page_of(
+            found,
+            lambda each: f"{LATEST - each.time:020d}-{each.notice_id}",
+            size=request.page_size,
+            token=request.page_token,
         )
+        return pb.ListNoticesResponse(notices=[notice_message(each) for each in page], next_page_token=token)
 
     async def stream_market_data(self, request: pb.StreamMarketDataRequest, stream: OutgoingStream) -> None:
         if not 0 < len(request.instruments) <= MOST_INSTRUMENTS:
@@ -163,3 +210,32 @@ class MarketDataService(HandledService):
             time=self.now(),
             stale=book.sequence is None,
         )
+
+
+def _candle(each: Candle) -> pb.Candle:
+    return pb.Candle(time=each.time * SECOND, open=each.open, high=each.high, low=each.low, close=each.close, volume=each.volume)
+
+
+def _orders(rows: Sequence[BookOrder]) -> list[pb.BookOrder]:
+    return [
+        pb.BookOrder(order_id=order_id.decode("utf-8", "replace"), price=price, quantity=quantity)
+        for order_id, price, quantity in rows
+    ]
+
+
+def _span(request: pb.GetCandlesRequest, now: int) -> tuple[Interval, int, int]:
+    """Interval, first second and end of what is asked for. Raises CallRefused (ARGUMENT_INVALID)."""
+    interval = INTERVALS.get(request.interval or Interval.MINUTE.value)
+    if interval is None:
+        raise invalid("interval", ", ".join(INTERVALS), request.interval)
+    first, end = request.from_time, request.to_time or now
+    if not 0 <= first < LATEST_MOMENT:
+        raise invalid("from_time", "nanoseconds UTC from 1970 to 2200", first)
+    if not first < end < LATEST_MOMENT:
+        raise invalid("to_time", "nanoseconds UTC after from_time", end)
+    first_second = first // SECOND
+    if request.page_token:
+        if not request.page_token.isdecimal() or len(request.page_token) > 12:
+            raise invalid("page_token", "a token of this list", request.page_token)
+        first_second = max(first_second, int(request.page_token) + interval.seconds)
+    return interval, first_second, -(-end // SECOND)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from exchanges.market_data.book import InstrumentBook, Level, TradeTick
+from exchanges.market_data.book import InstrumentBook, TradeTick
+from exchanges.market_data.book_side import Level
 from exchanges.market_data.candles import Candle
+from exchanges.market_data.status import HaltReason, InstrumentStatus, Notice, NoticeKind
 from exchanges.prices import price_to_text, text_to_price
 
 DEPTH: Final = 10
@@ -22,13 +25,32 @@ class CandleRow(msgspec.Struct, frozen=True):
     low: str
     close: str
     volume: int
+    day: str = ""
+    """The exchange's own date; empty in candles of before it was kept."""
 
 
+class NoticeRow(msgspec.Struct, frozen=True):
+    """A notice as people get it; ``time`` in ns UTC, ``symbols`` empty for the whole market."""
+
+    id: str
+    exchange: str
+    kind: str
+    symbols: tuple[str, ...]
+    headline: str
+    text: str
+    reason: str
+    time: int
+
+
+_notices_decoder = msgspec.json.Decoder(list[NoticeRow])
 _candle_decoder = msgspec.json.Decoder(CandleRow)
 
 
-def quote_payload(book: InstrumentBook, *, exchange: str, previous: int | None, seq: int, now: int) -> bytes:
-    """Top of the book, last trade and the change since ``previous`` (the day's reference price, micros)."""
+def quote_payload(
+    book: InstrumentBook, *, exchange: str, previous: int | None, seq: int, now: int, status: InstrumentStatus | None = None
+) -> bytes:
+    """Top of the book, last trade, the change since ``previous`` (the day's reference price, micros), and whether it trades."""
+    status = status or InstrumentStatus()
     bids, asks = book.levels(1)
     bid, ask = bids[0] if bids else None, asks[0] if asks else None
     last = book.last_price or None
@@ -51,6 +73,15 @@ def quote_payload(book: InstrumentBook, *, exchange: str, previous: int | None, 
             "prev_micros": previous,
             "change_pct": change_text(last, previous),
             "volume": book.volume,
+            "state": status.state,
+            "phase": status.phase,
+            "reason": status.reason,
+            "status_text": status.text,
+            "since": status.since or None,
+            "until": status.until,
+            "indicative": _text(book.indicative_price or None),
+            "indicative_micros": book.indicative_price or None,
+            "indicative_qty": book.indicative_quantity or None,
         }
     )
 
@@ -68,17 +99,40 @@ def trade_payload(tick: TradeTick, *, seq: int) -> bytes:
     )
 
 
-def candle_payload(candle: Candle) -> bytes:
-    """One candle; ``time`` in seconds as charts want it."""
+def candle_payload(candle: Candle, day: str = "") -> bytes:
+    """One candle; ``time`` in seconds as charts want it, ``day`` the exchange's own date."""
     open_, high, low, close = (price_to_text(price) for price in (candle.open, candle.high, candle.low, candle.close))
-    return _encode(CandleRow(candle.time, open_, high, low, close, candle.volume))
+    return _encode(CandleRow(candle.time, open_, high, low, close, candle.volume, day))
 
 
 def candle_from_payload(text: bytes) -> Candle:
     """The candle of a payload. Raises ValueError for anything else."""
+    return dated_candle(text)[0]
+
+
+def dated_candle(text: bytes) -> tuple[Candle, str]:
+    """The candle of a payload and its day. Raises ValueError for anything else."""
     row = _candle_decoder.decode(text)
     open_, high, low, close = (text_to_price(price) for price in (row.open, row.high, row.low, row.close))
-    return Candle(row.time, open_, high, low, close, row.volume)
+    return Candle(row.time, open_, high, low, close, row.volume), row.day
+
+
+def notices_payload(notices: Sequence[Notice]) -> bytes:
+    """Notices as they are given, which is the newest first."""
+    return _encode(
+        [
+            NoticeRow(one.notice_id, one.exchange, one.kind, one.symbols, one.headline, one.text, one.reason, one.time)
+            for one in notices
+        ]
+    )
+
+
+def notices_from_payload(text: bytes) -> list[Notice]:
+    """The notices of a payload. Raises ValueError for anything else."""
+    return [
+        Notice(row.id, row.exchange, NoticeKind(row.kind), row.symbols, row.headline, row.text, HaltReason(row.reason), row.time)
+        for row in _notices_decoder.decode(text)
+    ]
 
 
 def change_text(last: int | None, previous: int | None) -> str | None:

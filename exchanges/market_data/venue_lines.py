@@ -12,7 +12,7 @@ from exchanges.fix.clock import Clock
 from exchanges.fix.connection import Initiator
 from exchanges.fix.store import MemoryStore
 from exchanges.fix_venue.client import ExchangeClient
-from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.market_data.subscriber import Listing, MarketDataSubscriber
 from exchanges.reference import VenueReference, load_venue_reference
 from tradsys.configuration import Address
 
@@ -32,12 +32,15 @@ class VenueLine:
         client: ExchangeClient,
         comp_id: str = COMP_ID,
         load: Callable[[date], VenueReference] | None = None,
+        by_order: bool = False,
     ) -> None:
-        """`client` is how to speak to the venue; `load` gives what it lists on a day, by default from its plugin's files."""
+        """`client` is how to speak to the venue; `load` gives what it lists on a day, by default from its plugin's files;
+        `by_order` asks for every order of the books.
+        """
         self._clock = clock
         self._load = load or (lambda day: load_venue_reference(exchange, day=day))
         self._reference = self._load(datetime.now(UTC).date())
-        self.subscriber = MarketDataSubscriber(exchange, clock)
+        self.subscriber = MarketDataSubscriber(exchange, clock, by_order=by_order)
         self._show(self._reference)
         config = client.market_data.config(comp_id, ((address.host, address.port),))
         self.initiator = Initiator(config, self.subscriber, MemoryStore(), clock)
@@ -52,7 +55,10 @@ class VenueLine:
             self._show(self._reference)
 
     def _show(self, reference: VenueReference) -> None:
-        self.subscriber.list_instruments((one.symbol, one.reference_price) for one in reference.instruments.values())
+        self.subscriber.zone = ZoneInfo(reference.time_zone)
+        self.subscriber.list_instruments(
+            Listing(one.symbol, one.reference_price, (one.band_low, one.band_high)) for one in reference.instruments.values()
+        )
 
 
 async def look_each_second(lines: Sequence[VenueLine]) -> None:

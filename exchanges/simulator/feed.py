@@ -16,6 +16,7 @@ from exchanges.fix.message import Field, FieldFormat, Message
 from exchanges.fix.session import Session
 from exchanges.prices import price_to_text
 from exchanges.simulator.matching import BUY, SELL, Book, MatchingEngine
+from exchanges.simulator.order_level_feed import OrderLevelFeed
 
 log = logging.getLogger("exchanges.simulator")
 
@@ -51,6 +52,7 @@ class MarketDataFeed:
         self._published: dict[str, _Published] = {}
         self._subscribers: dict[str, dict[Session, bytes]] = {}
         """By symbol: the sessions with the MDReqID (262) of their latest request."""
+        self._by_order = OrderLevelFeed()
         self._waiting: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -62,6 +64,7 @@ class MarketDataFeed:
             raise FieldFormat(263, kind)
         if not symbols:
             raise BusinessReject(5, "a market data request names its instruments", request_id)
+        by_order = message.get(266) == b"N"
         books = self._engine().books
         answers: list[tuple[str, list[Field]]] = []
         for symbol in symbols:
@@ -71,9 +74,17 @@ class MarketDataFeed:
                 continue
             if kind == _UNSUBSCRIBE:
                 self._subscribers.get(symbol, {}).pop(session, None)
+                self._by_order.unsubscribe(symbol, session)
                 continue
             self._publish(symbol)
+            if by_order:
+                if kind == _SUBSCRIBE:
+                    self._subscribers.get(symbol, {}).pop(session, None)
+                    self._by_order.subscribe(symbol, session, request_id)
+                answers.append(("W", self._by_order.snapshot(request_id, books[symbol], self._snapshot(request_id, books[symbol]))))
+                continue
             if kind == _SUBSCRIBE:
+                self._by_order.unsubscribe(symbol, session)
                 self._subscribers.setdefault(symbol, {})[session] = request_id
             answers.append(("W", self._snapshot(request_id, books[symbol])))
         if answers:
@@ -83,6 +94,7 @@ class MarketDataFeed:
         """The session is gone; it subscribes again when it is back."""
         for subscribers in self._subscribers.values():
             subscribers.pop(session, None)
+        self._by_order.forget(session)
 
     def changed(self, symbol: str) -> None:
         """Something has happened in the book of ``symbol``."""
@@ -102,6 +114,8 @@ class MarketDataFeed:
             self._published_of(symbol).sequence += 1
             for session, request_id in list(subscribers.items()):
                 session.send_many([("W", self._snapshot(request_id, books[symbol]))])
+        for symbol, book in books.items():
+            self._by_order.day_started(symbol, book, self._snapshot(b"0", book))
 
     def close(self) -> None:
         if self._timer is not None:
@@ -123,7 +137,9 @@ class MarketDataFeed:
         """Send one X with everything that changed since the last."""
         book = self._engine().books.get(symbol)
         published = self._published_of(symbol)
+        touched = self._by_order.touched(book)
         entries = [] if book is None else self._changes(book, published)
+        self._by_order.publish(book, touched, entries)
         if book is None or not entries:
             return
         published.sequence += 1

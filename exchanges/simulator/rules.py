@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from exchanges.api import PHASE_RULES, OrderType, Phase, PhaseRule, TimeInForce, Trust
+from exchanges.api import OrderType, Phase, PhaseRule, TimeInForce, Trust
 from exchanges.dated_rules import RuleKind, rules_on
 from exchanges.prices import is_on_tick, price_to_text, tick_for
 from exchanges.reference import VenueReference
@@ -79,7 +79,7 @@ class TradingRules:
 
     def phase_rule(self, phase: Phase) -> PhaseRule:
         """What `phase` takes: the one place where the venue asks."""
-        return PHASE_RULES[phase]
+        return self.reference.phase_rules[phase]
 
     def order_refusal(self, order: NewOrder, phase: Phase) -> Refusal:
         """What the rules have against entering `order` in `phase`."""

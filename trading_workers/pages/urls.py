@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trading_workers.pages import accounts, usage, views
+from trading_workers.pages import accounts, charts, usage, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -10,7 +10,7 @@ urlpatterns = [
     path("trade/blotter", views.blotter_rows, name="trading_blotter"),
     path("trade/orders", views.place, name="trading_place"),
     path("trade/orders/cancel", views.cancel, name="trading_cancel"),
-    path("trade/candles", views.candles, name="trading_candles"),
+    path("trade/candles", charts.candles, name="trading_candles"),
     path("accounts", accounts.accounts, name="accounts"),
     path("accounts/<str:code>", accounts.change, name="accounts_change"),
     path("usage", usage.dashboard, name="usage"),

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
-import redis
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -24,10 +21,11 @@ from trading_workers.blotter import selectors as blotter
 from trading_workers.blotter.models import Order, OrderState
 from trading_workers.client.errors import OrderPathUnavailable, OrderRefused
 from trading_workers.doors import cancel_from_fields, new_client_order_id, order_from_fields
+from trading_workers.pages.charts import RANGES, USUAL_RANGE
+from trading_workers.pages.market_words import market_words
 from trading_workers.pages.verdicts import VerdictBadge, badges
 from trading_workers.snapshot.documents import InstrumentEntry, LicenceEntry, TenantDocument
 from trading_workers.snapshot.published import NothingPublished, platform_document, tenant_document
-from tradsys.configuration import Configuration
 
 BLOTTER_ROWS = 50
 SIDE_NAMES = {"BUY": lambda: _("Buy"), "SELL": lambda: _("Sell")}
@@ -107,13 +105,17 @@ def desk(request: HttpRequest) -> HttpResponse:
             "accounts": _accounts(membership),
             "orders": _blotter_rows(membership),
             "chosen": request.GET.get("instrument", ""),
+            "ranges": list(RANGES),
+            "usual_range": USUAL_RANGE,
+            "exchanges": sorted({each.exchange for each in shown}),
             "words": {
                 "spread": _("Spread"),
                 "one_sided": _("No opposite side"),
                 "use_price": _("Use the price"),
                 "live": _("Live"),
                 "reconnecting": _("Reconnecting"),
-            },
+            }
+            | market_words(),
         },
     )
 
@@ -165,33 +167,6 @@ def cancel(request: HttpRequest) -> HttpResponse:
     except (OrderRefused, OrderPathUnavailable) as error:
         return _refused(request, error)
     return render(request, "trading/ticket_result.html", {"order_id": ack.order_id})
-
-
-@require_GET
-@permission_required(Permission.SEE_MARKET)
-def candles(request: HttpRequest) -> JsonResponse:
-    """``{"candles": [{"time" (s), "open", "high", "low", "close", "volume"}, …]}`` by minute, oldest first.
-
-    The chart's script works in floating point; these figures are for the eye and go nowhere else.
-    """
-    instrument = request.GET.get("instrument", "")
-    try:
-        known = {each.key for each in platform_document().instruments}
-    except NothingPublished:
-        return JsonResponse({"code": "CONFIGURATION_MISSING"}, status=503)
-    if instrument not in known:
-        return JsonResponse({"code": "INSTRUMENT_UNKNOWN"}, status=404)
-    client = redis.Redis.from_url(Configuration.from_environment().redis_url, decode_responses=True, socket_timeout=2)
-    try:
-        raw: Any = client.lrange(f"md:candles:{instrument}", 0, 500)
-    except redis.RedisError:
-        raw = []
-    finally:
-        client.close()
-    found = {row["time"]: row for row in map(json.loads, raw)}
-    fields = ("open", "high", "low", "close")
-    drawn = [{"time": row["time"], **{name: float(row[name]) for name in fields}} for _time, row in sorted(found.items())]
-    return JsonResponse({"candles": drawn})
 
 
 def _membership(request: HttpRequest) -> Membership:

@@ -24,45 +24,61 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctradsys/v1/market_data.proto\x12\ntradsys.v1\"3\n\x0fGetQuoteRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"\xc3\x01\n\x05Quote\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x11\n\tbid_price\x18\x03 \x01(\x03\x12\x14\n\x0c\x62id_quantity\x18\x04 \x01(\x03\x12\x11\n\task_price\x18\x05 \x01(\x03\x12\x14\n\x0c\x61sk_quantity\x18\x06 \x01(\x03\x12\x12\n\nlast_price\x18\x07 \x01(\x03\x12\x15\n\rlast_quantity\x18\x08 \x01(\x03\x12\x0c\n\x04time\x18\t \x01(\x03\x12\r\n\x05stale\x18\n \x01(\x08\"F\n\x13GetOrderBookRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x05\"<\n\tBookLevel\x12\r\n\x05price\x18\x01 \x01(\x03\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06orders\x18\x03 \x01(\x05\"\x94\x01\n\tOrderBook\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12#\n\x04\x62ids\x18\x03 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12#\n\x04\x61sks\x18\x04 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12\x0c\n\x04time\x18\x05 \x01(\x03\x12\r\n\x05stale\x18\x06 \x01(\x08\"4\n\x10GetTickerRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"\xc6\x01\n\x06Ticker\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x12\n\nlast_price\x18\x03 \x01(\x03\x12\x15\n\rlast_quantity\x18\x04 \x01(\x03\x12\x11\n\tlast_time\x18\x05 \x01(\x03\x12\x0e\n\x06volume\x18\x06 \x01(\x03\x12\x17\n\x0freference_price\x18\x07 \x01(\x03\x12\x16\n\x0e\x63hange_percent\x18\x08 \x01(\t\x12\x0c\n\x04time\x18\t \x01(\x03\x12\r\n\x05stale\x18\n \x01(\x08\"M\n\x12ListTickersRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListTickersResponse\x12#\n\x07tickers\x18\x01 \x03(\x0b\x32\x12.tradsys.v1.Ticker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"D\n\x11GetCandlesRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"^\n\x06\x43\x61ndle\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x0c\n\x04open\x18\x02 \x01(\x03\x12\x0c\n\x04high\x18\x03 \x01(\x03\x12\x0b\n\x03low\x18\x04 \x01(\x03\x12\r\n\x05\x63lose\x18\x05 \x01(\x03\x12\x0e\n\x06volume\x18\x06 \x01(\x03\"9\n\x12GetCandlesResponse\x12#\n\x07\x63\x61ndles\x18\x01 \x03(\x0b\x32\x12.tradsys.v1.Candle\"1\n\rInstrumentKey\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"I\n\x17StreamMarketDataRequest\x12.\n\x0binstruments\x18\x01 \x03(\x0b\x32\x19.tradsys.v1.InstrumentKey\"6\n\x05Trade\x12\r\n\x05price\x18\x01 \x01(\x03\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0c\n\x04time\x18\x03 \x01(\x03\"\x9d\x02\n\x10MarketDataUpdate\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x10\n\x08snapshot\x18\x04 \x01(\x08\x12#\n\x04\x62ids\x18\x05 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12#\n\x04\x61sks\x18\x06 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12\x12\n\nlast_price\x18\x07 \x01(\x03\x12\x15\n\rlast_quantity\x18\x08 \x01(\x03\x12\x0e\n\x06volume\x18\t \x01(\x03\x12!\n\x06trades\x18\n \x03(\x0b\x32\x11.tradsys.v1.Trade\x12\x0c\n\x04time\x18\x0b \x01(\x03\x12\r\n\x05stale\x18\x0c \x01(\x08\x32\xcc\x03\n\x11MarketDataService\x12:\n\x08GetQuote\x12\x1b.tradsys.v1.GetQuoteRequest\x1a\x11.tradsys.v1.Quote\x12\x46\n\x0cGetOrderBook\x12\x1f.tradsys.v1.GetOrderBookRequest\x1a\x15.tradsys.v1.OrderBook\x12=\n\tGetTicker\x12\x1c.tradsys.v1.GetTickerRequest\x1a\x12.tradsys.v1.Ticker\x12N\n\x0bListTickers\x12\x1e.tradsys.v1.ListTickersRequest\x1a\x1f.tradsys.v1.ListTickersResponse\x12K\n\nGetCandles\x12\x1d.tradsys.v1.GetCandlesRequest\x1a\x1e.tradsys.v1.GetCandlesResponse\x12W\n\x10StreamMarketData\x12#.tradsys.v1.StreamMarketDataRequest\x1a\x1c.tradsys.v1.MarketDataUpdate0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctradsys/v1/market_data.proto\x12\ntradsys.v1\"3\n\x0fGetQuoteRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"\x9a\x02\n\x05Quote\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x11\n\tbid_price\x18\x03 \x01(\x03\x12\x14\n\x0c\x62id_quantity\x18\x04 \x01(\x03\x12\x11\n\task_price\x18\x05 \x01(\x03\x12\x14\n\x0c\x61sk_quantity\x18\x06 \x01(\x03\x12\x12\n\nlast_price\x18\x07 \x01(\x03\x12\x15\n\rlast_quantity\x18\x08 \x01(\x03\x12\x0c\n\x04time\x18\t \x01(\x03\x12\r\n\x05stale\x18\n \x01(\x08\x12)\n\x06status\x18\x0b \x01(\x0b\x32\x19.tradsys.v1.TradingStatus\x12*\n\nindicative\x18\x0c \x01(\x0b\x32\x16.tradsys.v1.Indicative\"X\n\x13GetOrderBookRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05\x64\x65pth\x18\x03 \x01(\x05\x12\x10\n\x08\x62y_order\x18\x04 \x01(\x08\"<\n\tBookLevel\x12\r\n\x05price\x18\x01 \x01(\x03\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0e\n\x06orders\x18\x03 \x01(\x05\">\n\tBookOrder\x12\x10\n\x08order_id\x18\x01 \x01(\t\x12\r\n\x05price\x18\x02 \x01(\x03\x12\x10\n\x08quantity\x18\x03 \x01(\x03\"\xfc\x01\n\tOrderBook\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12#\n\x04\x62ids\x18\x03 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12#\n\x04\x61sks\x18\x04 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12\x0c\n\x04time\x18\x05 \x01(\x03\x12\r\n\x05stale\x18\x06 \x01(\x08\x12\x10\n\x08\x62y_order\x18\x07 \x01(\x08\x12)\n\nbid_orders\x18\x08 \x03(\x0b\x32\x15.tradsys.v1.BookOrder\x12)\n\nask_orders\x18\t \x03(\x0b\x32\x15.tradsys.v1.BookOrder\"4\n\x10GetTickerRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"\xc6\x01\n\x06Ticker\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x12\n\nlast_price\x18\x03 \x01(\x03\x12\x15\n\rlast_quantity\x18\x04 \x01(\x03\x12\x11\n\tlast_time\x18\x05 \x01(\x03\x12\x0e\n\x06volume\x18\x06 \x01(\x03\x12\x17\n\x0freference_price\x18\x07 \x01(\x03\x12\x16\n\x0e\x63hange_percent\x18\x08 \x01(\t\x12\x0c\n\x04time\x18\t \x01(\x03\x12\r\n\x05stale\x18\n \x01(\x08\"M\n\x12ListTickersRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"S\n\x13ListTickersResponse\x12#\n\x07tickers\x18\x01 \x03(\x0b\x32\x12.tradsys.v1.Ticker\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8e\x01\n\x11GetCandlesRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\x12\x11\n\tfrom_time\x18\x04 \x01(\x03\x12\x0f\n\x07to_time\x18\x05 \x01(\x03\x12\x10\n\x08interval\x18\x06 \x01(\t\x12\x12\n\npage_token\x18\x07 \x01(\t\"^\n\x06\x43\x61ndle\x12\x0c\n\x04time\x18\x01 \x01(\x03\x12\x0c\n\x04open\x18\x02 \x01(\x03\x12\x0c\n\x04high\x18\x03 \x01(\x03\x12\x0b\n\x03low\x18\x04 \x01(\x03\x12\r\n\x05\x63lose\x18\x05 \x01(\x03\x12\x0e\n\x06volume\x18\x06 \x01(\x03\"R\n\x12GetCandlesResponse\x12#\n\x07\x63\x61ndles\x18\x01 \x03(\x0b\x32\x12.tradsys.v1.Candle\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x83\x01\n\rTradingStatus\x12\'\n\x05state\x18\x01 \x01(\x0e\x32\x18.tradsys.v1.TradingState\x12\r\n\x05phase\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0c\n\x04text\x18\x04 \x01(\t\x12\r\n\x05since\x18\x05 \x01(\x03\x12\r\n\x05until\x18\x06 \x01(\x03\"-\n\nIndicative\x12\r\n\x05price\x18\x01 \x01(\x03\x12\x10\n\x08quantity\x18\x02 \x01(\x03\"\xa2\x01\n\x06Notice\x12\x11\n\tnotice_id\x18\x01 \x01(\t\x12\x10\n\x08\x65xchange\x18\x02 \x01(\t\x12$\n\x04kind\x18\x03 \x01(\x0e\x32\x16.tradsys.v1.NoticeKind\x12\x0f\n\x07symbols\x18\x04 \x03(\t\x12\x10\n\x08headline\x18\x05 \x01(\t\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\x0e\n\x06reason\x18\x07 \x01(\t\x12\x0c\n\x04time\x18\x08 \x01(\x03\"]\n\x12ListNoticesRequest\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"S\n\x13ListNoticesResponse\x12#\n\x07notices\x18\x01 \x03(\x0b\x32\x12.tradsys.v1.Notice\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"1\n\rInstrumentKey\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\"I\n\x17StreamMarketDataRequest\x12.\n\x0binstruments\x18\x01 \x03(\x0b\x32\x19.tradsys.v1.InstrumentKey\"6\n\x05Trade\x12\r\n\x05price\x18\x01 \x01(\x03\x12\x10\n\x08quantity\x18\x02 \x01(\x03\x12\x0c\n\x04time\x18\x03 \x01(\x03\"\x99\x03\n\x10MarketDataUpdate\x12\x10\n\x08\x65xchange\x18\x01 \x01(\t\x12\x0e\n\x06symbol\x18\x02 \x01(\t\x12\x10\n\x08sequence\x18\x03 \x01(\x03\x12\x10\n\x08snapshot\x18\x04 \x01(\x08\x12#\n\x04\x62ids\x18\x05 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12#\n\x04\x61sks\x18\x06 \x03(\x0b\x32\x15.tradsys.v1.BookLevel\x12\x12\n\nlast_price\x18\x07 \x01(\x03\x12\x15\n\rlast_quantity\x18\x08 \x01(\x03\x12\x0e\n\x06volume\x18\t \x01(\x03\x12!\n\x06trades\x18\n \x03(\x0b\x32\x11.tradsys.v1.Trade\x12\x0c\n\x04time\x18\x0b \x01(\x03\x12\r\n\x05stale\x18\x0c \x01(\x08\x12)\n\x06status\x18\r \x01(\x0b\x32\x19.tradsys.v1.TradingStatus\x12*\n\nindicative\x18\x0e \x01(\x0b\x32\x16.tradsys.v1.Indicative\x12#\n\x07notices\x18\x0f \x03(\x0b\x32\x12.tradsys.v1.Notice*\xd2\x01\n\x0cTradingState\x12\x1d\n\x19TRADING_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15TRADING_STATE_TRADING\x10\x01\x12\x18\n\x14TRADING_STATE_HALTED\x10\x02\x12\x1d\n\x19TRADING_STATE_UNAVAILABLE\x10\x03\x12\x19\n\x15TRADING_STATE_AUCTION\x10\x04\x12\x1a\n\x16TRADING_STATE_PRE_OPEN\x10\x05\x12\x18\n\x14TRADING_STATE_CLOSED\x10\x06*\x8f\x01\n\nNoticeKind\x12\x1b\n\x17NOTICE_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10NOTICE_KIND_HALT\x10\x01\x12\x16\n\x12NOTICE_KIND_RESUME\x10\x02\x12 \n\x1cNOTICE_KIND_CORPORATE_ACTION\x10\x03\x12\x14\n\x10NOTICE_KIND_NEWS\x10\x04\x32\x9c\x04\n\x11MarketDataService\x12:\n\x08GetQuote\x12\x1b.tradsys.v1.GetQuoteRequest\x1a\x11.tradsys.v1.Quote\x12\x46\n\x0cGetOrderBook\x12\x1f.tradsys.v1.GetOrderBookRequest\x1a\x15.tradsys.v1.OrderBook\x12=\n\tGetTicker\x12\x1c.tradsys.v1.GetTickerRequest\x1a\x12.tradsys.v1.Ticker\x12N\n\x0bListTickers\x12\x1e.tradsys.v1.ListTickersRequest\x1a\x1f.tradsys.v1.ListTickersResponse\x12K\n\nGetCandles\x12\x1d.tradsys.v1.GetCandlesRequest\x1a\x1e.tradsys.v1.GetCandlesResponse\x12N\n\x0bListNotices\x12\x1e.tradsys.v1.ListNoticesRequest\x1a\x1f.tradsys.v1.ListNoticesResponse\x12W\n\x10StreamMarketData\x12#.tradsys.v1.StreamMarketDataRequest\x1a\x1c.tradsys.v1.MarketDataUpdate0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tradsys.v1.market_data_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_TRADINGSTATE']._serialized_start=2718
+  _globals['_TRADINGSTATE']._serialized_end=2928
+  _globals['_NOTICEKIND']._serialized_start=2931
+  _globals['_NOTICEKIND']._serialized_end=3074
   _globals['_GETQUOTEREQUEST']._serialized_start=44
   _globals['_GETQUOTEREQUEST']._serialized_end=95
   _globals['_QUOTE']._serialized_start=98
-  _globals['_QUOTE']._serialized_end=293
-  _globals['_GETORDERBOOKREQUEST']._serialized_start=295
-  _globals['_GETORDERBOOKREQUEST']._serialized_end=365
-  _globals['_BOOKLEVEL']._serialized_start=367
-  _globals['_BOOKLEVEL']._serialized_end=427
-  _globals['_ORDERBOOK']._serialized_start=430
-  _globals['_ORDERBOOK']._serialized_end=578
-  _globals['_GETTICKERREQUEST']._serialized_start=580
-  _globals['_GETTICKERREQUEST']._serialized_end=632
-  _globals['_TICKER']._serialized_start=635
-  _globals['_TICKER']._serialized_end=833
-  _globals['_LISTTICKERSREQUEST']._serialized_start=835
-  _globals['_LISTTICKERSREQUEST']._serialized_end=912
-  _globals['_LISTTICKERSRESPONSE']._serialized_start=914
-  _globals['_LISTTICKERSRESPONSE']._serialized_end=997
-  _globals['_GETCANDLESREQUEST']._serialized_start=999
-  _globals['_GETCANDLESREQUEST']._serialized_end=1067
-  _globals['_CANDLE']._serialized_start=1069
-  _globals['_CANDLE']._serialized_end=1163
-  _globals['_GETCANDLESRESPONSE']._serialized_start=1165
-  _globals['_GETCANDLESRESPONSE']._serialized_end=1222
-  _globals['_INSTRUMENTKEY']._serialized_start=1224
-  _globals['_INSTRUMENTKEY']._serialized_end=1273
-  _globals['_STREAMMARKETDATAREQUEST']._serialized_start=1275
-  _globals['_STREAMMARKETDATAREQUEST']._serialized_end=1348
-  _globals['_TRADE']._serialized_start=1350
-  _globals['_TRADE']._serialized_end=1404
-  _globals['_MARKETDATAUPDATE']._serialized_start=1407
-  _globals['_MARKETDATAUPDATE']._serialized_end=1692
-  _globals['_MARKETDATASERVICE']._serialized_start=1695
-  _globals['_MARKETDATASERVICE']._serialized_end=2155
+  _globals['_QUOTE']._serialized_end=380
+  _globals['_GETORDERBOOKREQUEST']._serialized_start=382
+  _globals['_GETORDERBOOKREQUEST']._serialized_end=470
+  _globals['_BOOKLEVEL']._serialized_start=472
+  _globals['_BOOKLEVEL']._serialized_end=532
+  _globals['_BOOKORDER']._serialized_start=534
+  _globals['_BOOKORDER']._serialized_end=596
+  _globals['_ORDERBOOK']._serialized_start=599
+  _globals['_ORDERBOOK']._serialized_end=851
+  _globals['_GETTICKERREQUEST']._serialized_start=853
+  _globals['_GETTICKERREQUEST']._serialized_end=905
+  _globals['_TICKER']._serialized_start=908
+  _globals['_TICKER']._serialized_end=1106
+  _globals['_LISTTICKERSREQUEST']._serialized_start=1108
+  _globals['_LISTTICKERSREQUEST']._serialized_end=1185
+  _globals['_LISTTICKERSRESPONSE']._serialized_start=1187
+  _globals['_LISTTICKERSRESPONSE']._serialized_end=1270
+  _globals['_GETCANDLESREQUEST']._serialized_start=1273
+  _globals['_GETCANDLESREQUEST']._serialized_end=1415
+  _globals['_CANDLE']._serialized_start=1417
+  _globals['_CANDLE']._serialized_end=1511
+  _globals['_GETCANDLESRESPONSE']._serialized_start=1513
+  _globals['_GETCANDLESRESPONSE']._serialized_end=1595
+  _globals['_TRADINGSTATUS']._serialized_start=1598
+  _globals['_TRADINGSTATUS']._serialized_end=1729
+  _globals['_INDICATIVE']._serialized_start=1731
+  _globals['_INDICATIVE']._serialized_end=1776
+  _globals['_NOTICE']._serialized_start=1779
+  _globals['_NOTICE']._serialized_end=1941
+  _globals['_LISTNOTICESREQUEST']._serialized_start=1943
+  _globals['_LISTNOTICESREQUEST']._serialized_end=2036
+  _globals['_LISTNOTICESRESPONSE']._serialized_start=2038
+  _globals['_LISTNOTICESRESPONSE']._serialized_end=2121
+  _globals['_INSTRUMENTKEY']._serialized_start=2123
+  _globals['_INSTRUMENTKEY']._serialized_end=2172
+  _globals['_STREAMMARKETDATAREQUEST']._serialized_start=2174
+  _globals['_STREAMMARKETDATAREQUEST']._serialized_end=2247
+  _globals['_TRADE']._serialized_start=2249
+  _globals['_TRADE']._serialized_end=2303
+  _globals['_MARKETDATAUPDATE']._serialized_start=2306
+  _globals['_MARKETDATAUPDATE']._serialized_end=2715
+  _globals['_MARKETDATASERVICE']._serialized_start=3077
+  _globals['_MARKETDATASERVICE']._serialized_end=3617
 # @@protoc_insertion_point(module_scope)

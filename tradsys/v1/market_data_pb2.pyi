@@ -9,6 +9,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,57 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _TradingState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TradingStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TradingState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TRADING_STATE_UNSPECIFIED: _TradingState.ValueType  # 0
+    """the venue has said nothing yet"""
+    TRADING_STATE_TRADING: _TradingState.ValueType  # 1
+    TRADING_STATE_HALTED: _TradingState.ValueType  # 2
+    TRADING_STATE_UNAVAILABLE: _TradingState.ValueType  # 3
+    TRADING_STATE_AUCTION: _TradingState.ValueType  # 4
+    """orders collect and trade at one price when the call ends"""
+    TRADING_STATE_PRE_OPEN: _TradingState.ValueType  # 5
+    TRADING_STATE_CLOSED: _TradingState.ValueType  # 6
+
+class TradingState(_TradingState, metaclass=_TradingStateEnumTypeWrapper):
+    """What holds for trading in an instrument now."""
+
+TRADING_STATE_UNSPECIFIED: TradingState.ValueType  # 0
+"""the venue has said nothing yet"""
+TRADING_STATE_TRADING: TradingState.ValueType  # 1
+TRADING_STATE_HALTED: TradingState.ValueType  # 2
+TRADING_STATE_UNAVAILABLE: TradingState.ValueType  # 3
+TRADING_STATE_AUCTION: TradingState.ValueType  # 4
+"""orders collect and trade at one price when the call ends"""
+TRADING_STATE_PRE_OPEN: TradingState.ValueType  # 5
+TRADING_STATE_CLOSED: TradingState.ValueType  # 6
+Global___TradingState: _TypeAlias = TradingState  # noqa: Y015
+
+class _NoticeKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _NoticeKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_NoticeKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    NOTICE_KIND_UNSPECIFIED: _NoticeKind.ValueType  # 0
+    NOTICE_KIND_HALT: _NoticeKind.ValueType  # 1
+    NOTICE_KIND_RESUME: _NoticeKind.ValueType  # 2
+    NOTICE_KIND_CORPORATE_ACTION: _NoticeKind.ValueType  # 3
+    NOTICE_KIND_NEWS: _NoticeKind.ValueType  # 4
+
+class NoticeKind(_NoticeKind, metaclass=_NoticeKindEnumTypeWrapper): ...
+
+NOTICE_KIND_UNSPECIFIED: NoticeKind.ValueType  # 0
+NOTICE_KIND_HALT: NoticeKind.ValueType  # 1
+NOTICE_KIND_RESUME: NoticeKind.ValueType  # 2
+NOTICE_KIND_CORPORATE_ACTION: NoticeKind.ValueType  # 3
+NOTICE_KIND_NEWS: NoticeKind.ValueType  # 4
+Global___NoticeKind: _TypeAlias = NoticeKind  # noqa: Y015
 
 @_typing.final
 class GetQuoteRequest(_message.Message):
@@ -59,6 +111,8 @@ class Quote(_message.Message):
     LAST_QUANTITY_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    INDICATIVE_FIELD_NUMBER: _builtins.int
     exchange: _builtins.str
     symbol: _builtins.str
     bid_price: _builtins.int
@@ -72,6 +126,10 @@ class Quote(_message.Message):
     """of this answer"""
     stale: _builtins.bool
     """the line to the venue is down: what follows may have changed since"""
+    @_builtins.property
+    def status(self) -> Global___TradingStatus: ...
+    @_builtins.property
+    def indicative(self) -> Global___Indicative: ...
     def __init__(
         self,
         *,
@@ -85,10 +143,12 @@ class Quote(_message.Message):
         last_quantity: _builtins.int = ...,
         time: _builtins.int = ...,
         stale: _builtins.bool = ...,
+        status: Global___TradingStatus | None = ...,
+        indicative: Global___Indicative | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["indicative", b"indicative", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "exchange", b"exchange", "last_price", b"last_price", "last_quantity", b"last_quantity", "stale", b"stale", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_price", b"ask_price", "ask_quantity", b"ask_quantity", "bid_price", b"bid_price", "bid_quantity", b"bid_quantity", "exchange", b"exchange", "indicative", b"indicative", "last_price", b"last_price", "last_quantity", b"last_quantity", "stale", b"stale", "status", b"status", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,20 +161,24 @@ class GetOrderBookRequest(_message.Message):
     EXCHANGE_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
+    BY_ORDER_FIELD_NUMBER: _builtins.int
     exchange: _builtins.str
     symbol: _builtins.str
     depth: _builtins.int
     """levels of each side, 1 to 50; 0 for 10"""
+    by_order: _builtins.bool
+    """with the orders of these levels, where the venue's feed gives each order"""
     def __init__(
         self,
         *,
         exchange: _builtins.str = ...,
         symbol: _builtins.str = ...,
         depth: _builtins.int = ...,
+        by_order: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["depth", b"depth", "exchange", b"exchange", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_order", b"by_order", "depth", b"depth", "exchange", b"exchange", "symbol", b"symbol"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,6 +210,32 @@ class BookLevel(_message.Message):
 Global___BookLevel: _TypeAlias = BookLevel  # noqa: Y015
 
 @_typing.final
+class BookOrder(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ORDER_ID_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    order_id: _builtins.str
+    """the venue's MDEntryID"""
+    price: _builtins.int
+    quantity: _builtins.int
+    def __init__(
+        self,
+        *,
+        order_id: _builtins.str = ...,
+        price: _builtins.int = ...,
+        quantity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["order_id", b"order_id", "price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BookOrder: _TypeAlias = BookOrder  # noqa: Y015
+
+@_typing.final
 class OrderBook(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -155,16 +245,27 @@ class OrderBook(_message.Message):
     ASKS_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
+    BY_ORDER_FIELD_NUMBER: _builtins.int
+    BID_ORDERS_FIELD_NUMBER: _builtins.int
+    ASK_ORDERS_FIELD_NUMBER: _builtins.int
     exchange: _builtins.str
     symbol: _builtins.str
     time: _builtins.int
     stale: _builtins.bool
+    by_order: _builtins.bool
+    """the feed gives each order of this book"""
     @_builtins.property
     def bids(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]:
         """best first"""
 
     @_builtins.property
     def asks(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookLevel]: ...
+    @_builtins.property
+    def bid_orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookOrder]:
+        """in priority order; only where asked for"""
+
+    @_builtins.property
+    def ask_orders(self) -> _containers.RepeatedCompositeFieldContainer[Global___BookOrder]: ...
     def __init__(
         self,
         *,
@@ -174,10 +275,13 @@ class OrderBook(_message.Message):
         asks: _abc.Iterable[Global___BookLevel] | None = ...,
         time: _builtins.int = ...,
         stale: _builtins.bool = ...,
+        by_order: _builtins.bool = ...,
+        bid_orders: _abc.Iterable[Global___BookOrder] | None = ...,
+        ask_orders: _abc.Iterable[Global___BookOrder] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks", b"asks", "bids", b"bids", "exchange", b"exchange", "stale", b"stale", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_orders", b"ask_orders", "asks", b"asks", "bid_orders", b"bid_orders", "bids", b"bids", "by_order", b"by_order", "exchange", b"exchange", "stale", b"stale", "symbol", b"symbol", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -315,20 +419,36 @@ class GetCandlesRequest(_message.Message):
     EXCHANGE_FIELD_NUMBER: _builtins.int
     SYMBOL_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
+    FROM_TIME_FIELD_NUMBER: _builtins.int
+    TO_TIME_FIELD_NUMBER: _builtins.int
+    INTERVAL_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     exchange: _builtins.str
     symbol: _builtins.str
     limit: _builtins.int
-    """the newest so many, 1 to 500; 0 for all"""
+    """from memory: the newest so many, 1 to 500; from the history: at most so many; 0 for 500"""
+    from_time: _builtins.int
+    """the first moment, inclusive; 0 for the beginning"""
+    to_time: _builtins.int
+    """the end, exclusive; 0 for now"""
+    interval: _builtins.str
+    """"1m", "5m", "1h" or "1d"; empty for minutes"""
+    page_token: _builtins.str
+    """of the history only"""
     def __init__(
         self,
         *,
         exchange: _builtins.str = ...,
         symbol: _builtins.str = ...,
         limit: _builtins.int = ...,
+        from_time: _builtins.int = ...,
+        to_time: _builtins.int = ...,
+        interval: _builtins.str = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "limit", b"limit", "symbol", b"symbol"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "from_time", b"from_time", "interval", b"interval", "limit", b"limit", "page_token", b"page_token", "symbol", b"symbol", "to_time", b"to_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -374,20 +494,185 @@ class GetCandlesResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CANDLES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """empty on the last page"""
     @_builtins.property
     def candles(self) -> _containers.RepeatedCompositeFieldContainer[Global___Candle]: ...
     def __init__(
         self,
         *,
         candles: _abc.Iterable[Global___Candle] | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candles", b"candles"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candles", b"candles", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetCandlesResponse: _TypeAlias = GetCandlesResponse  # noqa: Y015
+
+@_typing.final
+class TradingStatus(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    PHASE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    UNTIL_FIELD_NUMBER: _builtins.int
+    state: Global___TradingState.ValueType
+    phase: _builtins.str
+    """"CONTINUOUS", …; empty where the venue names none"""
+    reason: _builtins.str
+    """of a halt: "NEWS_PENDING", …, "NOT_GIVEN" """
+    text: _builtins.str
+    """the venue's own words"""
+    since: _builtins.int
+    """0 where unknown"""
+    until: _builtins.int
+    """0 where the venue names no end"""
+    def __init__(
+        self,
+        *,
+        state: Global___TradingState.ValueType = ...,
+        phase: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        text: _builtins.str = ...,
+        since: _builtins.int = ...,
+        until: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phase", b"phase", "reason", b"reason", "since", b"since", "state", b"state", "text", b"text", "until", b"until"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TradingStatus: _TypeAlias = TradingStatus  # noqa: Y015
+
+@_typing.final
+class Indicative(_message.Message):
+    """The price at which an auction would uncross now; price 0 where the venue names none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PRICE_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    price: _builtins.int
+    quantity: _builtins.int
+    def __init__(
+        self,
+        *,
+        price: _builtins.int = ...,
+        quantity: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "quantity", b"quantity"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Indicative: _TypeAlias = Indicative  # noqa: Y015
+
+@_typing.final
+class Notice(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    EXCHANGE_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    SYMBOLS_FIELD_NUMBER: _builtins.int
+    HEADLINE_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    notice_id: _builtins.str
+    """the same for the same content at the same second"""
+    exchange: _builtins.str
+    kind: Global___NoticeKind.ValueType
+    headline: _builtins.str
+    text: _builtins.str
+    reason: _builtins.str
+    time: _builtins.int
+    @_builtins.property
+    def symbols(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """none: the whole market"""
+
+    def __init__(
+        self,
+        *,
+        notice_id: _builtins.str = ...,
+        exchange: _builtins.str = ...,
+        kind: Global___NoticeKind.ValueType = ...,
+        symbols: _abc.Iterable[_builtins.str] | None = ...,
+        headline: _builtins.str = ...,
+        text: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        time: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "headline", b"headline", "kind", b"kind", "notice_id", b"notice_id", "reason", b"reason", "symbols", b"symbols", "text", b"text", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Notice: _TypeAlias = Notice  # noqa: Y015
+
+@_typing.final
+class ListNoticesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXCHANGE_FIELD_NUMBER: _builtins.int
+    SYMBOL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    exchange: _builtins.str
+    symbol: _builtins.str
+    """empty for all; otherwise those of the instrument and of the whole market"""
+    page_size: _builtins.int
+    """at most 500; 0 for 100"""
+    page_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        exchange: _builtins.str = ...,
+        symbol: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exchange", b"exchange", "page_size", b"page_size", "page_token", b"page_token", "symbol", b"symbol"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticesRequest: _TypeAlias = ListNoticesRequest  # noqa: Y015
+
+@_typing.final
+class ListNoticesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NOTICES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """empty on the last page"""
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]: ...
+    def __init__(
+        self,
+        *,
+        notices: _abc.Iterable[Global___Notice] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "notices", b"notices"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListNoticesResponse: _TypeAlias = ListNoticesResponse  # noqa: Y015
 
 @_typing.final
 class InstrumentKey(_message.Message):
@@ -477,6 +762,9 @@ class MarketDataUpdate(_message.Message):
     TRADES_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     STALE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    INDICATIVE_FIELD_NUMBER: _builtins.int
+    NOTICES_FIELD_NUMBER: _builtins.int
     exchange: _builtins.str
     symbol: _builtins.str
     sequence: _builtins.int
@@ -497,6 +785,14 @@ class MarketDataUpdate(_message.Message):
     def trades(self) -> _containers.RepeatedCompositeFieldContainer[Global___Trade]:
         """since the update before; none in a snapshot"""
 
+    @_builtins.property
+    def status(self) -> Global___TradingStatus: ...
+    @_builtins.property
+    def indicative(self) -> Global___Indicative: ...
+    @_builtins.property
+    def notices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Notice]:
+        """since the update before; none in a snapshot"""
+
     def __init__(
         self,
         *,
@@ -512,10 +808,13 @@ class MarketDataUpdate(_message.Message):
         trades: _abc.Iterable[Global___Trade] | None = ...,
         time: _builtins.int = ...,
         stale: _builtins.bool = ...,
+        status: Global___TradingStatus | None = ...,
+        indicative: Global___Indicative | None = ...,
+        notices: _abc.Iterable[Global___Notice] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["indicative", b"indicative", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks", b"asks", "bids", b"bids", "exchange", b"exchange", "last_price", b"last_price", "last_quantity", b"last_quantity", "sequence", b"sequence", "snapshot", b"snapshot", "stale", b"stale", "symbol", b"symbol", "time", b"time", "trades", b"trades", "volume", b"volume"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asks", b"asks", "bids", b"bids", "exchange", b"exchange", "indicative", b"indicative", "last_price", b"last_price", "last_quantity", b"last_quantity", "notices", b"notices", "sequence", b"sequence", "snapshot", b"snapshot", "stale", b"stale", "status", b"status", "symbol", b"symbol", "time", b"time", "trades", b"trades", "volume", b"volume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -59,6 +59,11 @@ class MarketDataServiceStub:
                 request_serializer=tradsys_dot_v1_dot_market__data__pb2.GetCandlesRequest.SerializeToString,
                 response_deserializer=tradsys_dot_v1_dot_market__data__pb2.GetCandlesResponse.FromString,
                 _registered_method=True)
+        self.ListNotices = channel.unary_unary(
+                '/tradsys.v1.MarketDataService/ListNotices',
+                request_serializer=tradsys_dot_v1_dot_market__data__pb2.ListNoticesRequest.SerializeToString,
+                response_deserializer=tradsys_dot_v1_dot_market__data__pb2.ListNoticesResponse.FromString,
+                _registered_method=True)
         self.StreamMarketData = channel.unary_stream(
                 '/tradsys.v1.MarketDataService/StreamMarketData',
                 request_serializer=tradsys_dot_v1_dot_market__data__pb2.StreamMarketDataRequest.SerializeToString,
@@ -94,7 +99,14 @@ class MarketDataServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCandles(self, request, context):
-        """One-minute candles of the last 500 minutes with a trade, oldest first.
+        """Candles, oldest first: of the last 500 minutes with a trade from memory, or with from_time, to_time or interval from the history.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListNotices(self, request, context):
+        """Halts, resumptions, corporate actions and news of an exchange, the newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,6 +147,11 @@ def add_MarketDataServiceServicer_to_server(servicer, server):
                     servicer.GetCandles,
                     request_deserializer=tradsys_dot_v1_dot_market__data__pb2.GetCandlesRequest.FromString,
                     response_serializer=tradsys_dot_v1_dot_market__data__pb2.GetCandlesResponse.SerializeToString,
+            ),
+            'ListNotices': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListNotices,
+                    request_deserializer=tradsys_dot_v1_dot_market__data__pb2.ListNoticesRequest.FromString,
+                    response_serializer=tradsys_dot_v1_dot_market__data__pb2.ListNoticesResponse.SerializeToString,
             ),
             'StreamMarketData': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamMarketData,
@@ -277,6 +294,33 @@ class MarketDataService:
             '/tradsys.v1.MarketDataService/GetCandles',
             tradsys_dot_v1_dot_market__data__pb2.GetCandlesRequest.SerializeToString,
             tradsys_dot_v1_dot_market__data__pb2.GetCandlesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListNotices(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tradsys.v1.MarketDataService/ListNotices',
+            tradsys_dot_v1_dot_market__data__pb2.ListNoticesRequest.SerializeToString,
+            tradsys_dot_v1_dot_market__data__pb2.ListNoticesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,7 @@ def test_before_anything_is_published_the_page_says_that_it_is_not_ready(trader:
 
 def test_candles_of_a_listed_instrument_only(trader: Client, publish_alpha: Callable[[], None]) -> None:
     publish_alpha()
-    assert trader.get("/trade/candles", {"instrument": "EGX:COMI"}).json() == {"candles": []}
+    assert trader.get("/trade/candles", {"instrument": "EGX:COMI"}).json() == {"interval": 60, "candles": []}
     for unknown in ("", "EGX:NOSUCH", "tenant:beta", "\x00"):
         assert trader.get("/trade/candles", {"instrument": unknown}).status_code == 404
 

@@ -112,6 +112,23 @@ async def test_a_channel_gives_its_snapshot_then_numbered_updates(cookie: str) -
         assert await browser.silent(0.3)
 
 
+async def test_notices_of_a_licensed_exchange_are_a_channel(cookie: str) -> None:
+    await asyncio.to_thread(in_own_thread, market)
+    client = redis.asyncio.Redis.from_url(Configuration.from_environment().redis_url)
+    await client.set("md:notices:EGX", "[]")
+    async with connected(cookie) as browser:
+        await ask(browser, "notices:EGX")
+        assert await heard(browser) == {"channel": "notices:EGX", "type": "snapshot", "seq": 0, "data": []}
+        await client.publish("md:notices:EGX", '[{"kind": "HALT"}]')
+        assert (await heard(browser))["data"] == [{"kind": "HALT"}]
+        await ask(browser, "notices:ADX")
+        assert (await heard(browser))["code"] == "FEATURE_NOT_LICENSED"
+        await ask(browser, "notices:LSE")
+        assert (await heard(browser))["code"] == "UNKNOWN_CHANNEL"
+    await client.delete("md:notices:EGX")
+    await client.aclose()
+
+
 async def test_a_channel_without_a_state_yet_begins_with_null(cookie: str) -> None:
     await asyncio.to_thread(in_own_thread, market)
     async with connected(cookie) as browser:

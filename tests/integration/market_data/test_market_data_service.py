@@ -10,38 +10,57 @@ import grpc
 import pytest
 
 from exchanges.fix.clock import SystemClock
+from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
 from exchanges.market_data import market_data_service as module
+from exchanges.market_data.candles import Candle
+from exchanges.market_data.history_reader import HistoryUnavailable
+from exchanges.market_data.intervals import Interval
 from exchanges.market_data.live_updates import LiveUpdates
 from exchanges.market_data.market_data_service import MarketDataService
-from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.market_data.subscriber import Listing, MarketDataSubscriber
 from tests.mesh_calls import Gate, Refused, ServiceUnderTest, end_of, member, message_of, serving
+from tests.unit.market_data.feed_messages import full, message
 from tests.unit.market_data.test_books_of_the_feed import increment, snapshot
 from tradsys.v1 import market_data_pb2 as pb
 
 EGX = {"exchange:EGX", "quotes:realtime"}
+SECOND = 1_000_000_000
 COMI = pb.InstrumentKey(exchange="EGX", symbol="COMI")
 
 
 class Feed:
     """The EGX line of a service, with COMI's book filled."""
 
-    def __init__(self) -> None:
-        self.subscriber = MarketDataSubscriber("EGX", SystemClock())
-        self.subscriber.list_instruments([("COMI", 139_000_000), ("TMGH", None)])
+    def __init__(self, *, by_order: bool = False) -> None:
+        self.subscriber = MarketDataSubscriber("EGX", SystemClock(), by_order=by_order)
+        self.subscriber.list_instruments([Listing("COMI", 139_000_000), Listing("TMGH")])
         config = SessionConfig(sender_comp_id="TRADSYS-MD", target_comp_id="EGX")
         self.session = Session(config, self.subscriber, MemoryStore(), SystemClock())
         self.subscriber.line_up = True
         self.number = 7
-        self.subscriber.on_application_message(self.session, snapshot(7, [("138.90", 100), ("138.80", 50)], [("139.10", 70)]))
+        if by_order:
+            self.tell(
+                full(
+                    7,
+                    [(269, 0), (270, "138.90"), (271, 100), (278, "A")],
+                    [(269, 0), (270, "138.90"), (271, 30), (278, "B")],
+                    [(269, 1), (270, "139.10"), (271, 70), (278, "C")],
+                )
+            )
+        else:
+            self.tell(snapshot(7, [("138.90", 100), ("138.80", 50)], [("139.10", 70)]))
+
+    def tell(self, *messages: Message) -> None:
+        for each in messages:
+            self.subscriber.on_application_message(self.session, each)
+        self.subscriber.on_read_complete(self.session)
 
     def hear(self, *changes: tuple[bytes, bytes, str, int]) -> None:
         self.number += 1
-        message = increment(self.number, list(changes))
-        self.subscriber.on_application_message(self.session, message)
-        self.subscriber.on_read_complete(self.session)
+        self.tell(increment(self.number, list(changes)))
 
 
 @pytest.fixture
@@ -75,6 +94,139 @@ async def test_quote_book_ticker_and_candles_are_those_of_the_book(feed: Feed, s
     assert (ticker.reference_price, ticker.change_percent, ticker.volume) == (139_000_000, "0.50", 500)
     candles = await service.called("GetCandles", pb.GetCandlesRequest(exchange="EGX", symbol="COMI"), pb.GetCandlesResponse)
     assert [(each.open, each.volume) for each in candles.candles] == [(139_695_000, 40)]
+
+
+async def test_a_halt_is_in_the_quote_and_in_the_stream_with_its_notice(feed: Feed, service: ServiceUnderTest) -> None:
+    stream = service.stream("StreamMarketData", pb.StreamMarketDataRequest(instruments=[COMI]))
+    [first] = await updates(stream, 1)
+    assert (first.status.state, list(first.notices)) == (pb.TRADING_STATE_UNSPECIFIED, [])
+    feed.tell(message("f", (55, "COMI"), (326, 2), (327, "P"), (58, "why")))
+    [update] = await updates(stream, 1)
+    assert (update.sequence, update.status.state, update.status.reason) == (1, pb.TRADING_STATE_HALTED, "NEWS_PENDING")
+    assert [(each.kind, list(each.symbols), each.text) for each in update.notices] == [(pb.NOTICE_KIND_HALT, ["COMI"], "why")]
+    quote = await service.called("GetQuote", pb.GetQuoteRequest(exchange="EGX", symbol="COMI"), pb.Quote)
+    assert quote.status == update.status
+    feed.tell(
+        message("B", (148, "To all"), (33, 1), (58, "x")),
+        message("B", (148, "Not ours"), (33, 1), (58, "x"), (146, 1), (55, "TMGH")),
+    )
+    [update] = await updates(stream, 1)
+    assert [each.headline for each in update.notices] == ["To all"]
+    stream.cancel()
+
+
+async def test_an_auction_has_its_indicative_price_in_quote_and_stream(feed: Feed, service: ServiceUnderTest) -> None:
+    stream = service.stream("StreamMarketData", pb.StreamMarketDataRequest(instruments=[COMI]))
+    await updates(stream, 1)
+    feed.tell(message("h", (336, "OPENING_AUCTION"), (340, 4)))
+    feed.hear((b"0", b"Q", "139.00", 70))
+    [phase, update] = await updates(stream, 2)
+    assert (phase.status.state, phase.status.phase) == (pb.TRADING_STATE_AUCTION, "OPENING_AUCTION")
+    assert (update.indicative.price, update.indicative.quantity) == (139_000_000, 70)
+    quote = await service.called("GetQuote", pb.GetQuoteRequest(exchange="EGX", symbol="COMI"), pb.Quote)
+    assert quote.indicative == update.indicative
+    stream.cancel()
+
+
+async def test_notices_come_in_pages_the_newest_first(feed: Feed, service: ServiceUnderTest) -> None:
+    for hour in range(8, 11):
+        feed.tell(message("B", (42, f"20260923-{hour:02}:00:00.000"), (148, f"at {hour}"), (33, 1), (58, "x")))
+    feed.tell(message("B", (42, "20260923-12:00:00.000"), (148, "TMGH's"), (33, 1), (58, "x"), (146, 1), (55, "TMGH")))
+    request = pb.ListNoticesRequest(exchange="EGX", page_size=3)
+    first = await service.called("ListNotices", request, pb.ListNoticesResponse)
+    request.page_token = first.next_page_token
+    second = await service.called("ListNotices", request, pb.ListNoticesResponse)
+    assert [each.headline for each in (*first.notices, *second.notices)] == ["TMGH's", "at 10", "at 9", "at 8"]
+    assert second.next_page_token == ""
+    own = await service.called("ListNotices", pb.ListNoticesRequest(exchange="EGX", symbol="COMI"), pb.ListNoticesResponse)
+    assert [each.headline for each in own.notices] == ["at 10", "at 9", "at 8"]
+    for refused, code in (
+        (pb.ListNoticesRequest(exchange="EGX", symbol="NONE"), "NOT_FOUND"),
+        (pb.ListNoticesRequest(), "ARGUMENT_INVALID"),
+    ):
+        with pytest.raises(Refused, match=code):
+            await service.called("ListNotices", refused, pb.ListNoticesResponse)
+    with pytest.raises(Refused, match="FEATURE_NOT_LICENSED"):
+        await service.called("ListNotices", pb.ListNoticesRequest(exchange="EGX"), pb.ListNoticesResponse, by=member("beta"))
+
+
+async def test_a_book_by_order_gives_its_orders_where_asked(gate: Gate) -> None:
+    feed = Feed(by_order=True)
+    async with serving(MarketDataService([feed.subscriber], LiveUpdates(time.time_ns), time.time_ns), gate) as service:
+        request = pb.GetOrderBookRequest(exchange="EGX", symbol="COMI")
+        book = await service.called("GetOrderBook", request, pb.OrderBook)
+        assert (book.by_order, list(book.bid_orders)) == (True, [])
+        request.by_order = True
+        book = await service.called("GetOrderBook", request, pb.OrderBook)
+        assert [(each.price, each.quantity, each.orders) for each in book.bids] == [(138_900_000, 130, 2)]
+        orders = [(each.order_id, each.price, each.quantity) for each in book.bid_orders]
+        assert orders == [("A", 138_900_000, 100), ("B", 138_900_000, 30)]
+        assert [each.order_id for each in book.ask_orders] == ["C"]
+
+
+class Past:
+    """A history of one candle per minute, all of them alike."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.away = False
+
+    async def candles(self, *asked: object) -> list[Candle]:
+        if self.away:
+            raise HistoryUnavailable("OperationalError")
+        self.asked.append(asked)
+        _, _, interval, first, end, limit = asked
+        return [Candle(time, 1, 1, 1, 1, 1) for time in range(first, end, interval.seconds)][:limit]  # type: ignore[attr-defined,call-overload]
+
+
+async def test_older_candles_come_from_the_history_in_pages(feed: Feed, gate: Gate) -> None:
+    past = Past()
+    async with serving(MarketDataService([feed.subscriber], LiveUpdates(time.time_ns), time.time_ns, past), gate) as service:
+        request = pb.GetCandlesRequest(
+            exchange="EGX", symbol="COMI", limit=3, from_time=600 * SECOND, to_time=2_100 * SECOND, interval="5m"
+        )
+        first = await service.called("GetCandles", request, pb.GetCandlesResponse)
+        request.page_token = first.next_page_token
+        second = await service.called("GetCandles", request, pb.GetCandlesResponse)
+        times = [each.time // SECOND for each in (*first.candles, *second.candles)]
+        assert (times, second.next_page_token) == ([600, 900, 1_200, 1_500, 1_800], "")
+        assert past.asked[0] == ("EGX", "COMI", Interval.FIVE_MINUTES, 600, 2_100, 4)
+        for wrong in (
+            {"interval": "2m"},
+            {"from_time": -1},
+            {"from_time": 5, "to_time": 5},
+            {"to_time": 2**63 - 1},
+            {"interval": "1m", "page_token": "x"},
+        ):
+            asked = pb.GetCandlesRequest(exchange="EGX", symbol="COMI", **wrong)  # type: ignore[arg-type]
+            with pytest.raises(Refused, match="ARGUMENT_INVALID"):
+                await service.called("GetCandles", asked, pb.GetCandlesResponse)
+        assert len(past.asked) == 2
+        past.away = True
+        with pytest.raises(Refused) as told:
+            await service.called("GetCandles", request, pb.GetCandlesResponse)
+        assert (told.value.code, told.value.figures["dependency"]) == ("DEPENDENCY_UNAVAILABLE", "postgresql")
+        live = await service.called("GetCandles", pb.GetCandlesRequest(exchange="EGX", symbol="COMI"), pb.GetCandlesResponse)
+        assert list(live.candles) == [], "what is in memory needs no database"
+
+
+async def test_one_update_is_encoded_once_for_all_its_readers(feed: Feed) -> None:
+    class Reader:
+        def __init__(self) -> None:
+            self.got: list[bytes] = []
+
+        def put(self, raw: bytes) -> None:
+            self.got.append(raw)
+
+    updates = LiveUpdates(time.time_ns)
+    feed.subscriber.listener = updates
+    readers = [Reader() for _ in range(50)]
+    for reader in readers:
+        updates.subscribe(reader, [feed.subscriber.instruments["COMI"]])
+        reader.got.clear()
+    feed.hear((b"1", b"0", "138.90", 60))
+    assert {id(raw) for reader in readers for raw in reader.got} == {id(readers[0].got[0])}
+    assert [len(reader.got) for reader in readers] == [1] * 50
 
 
 async def test_tickers_come_in_pages(service: ServiceUnderTest) -> None:

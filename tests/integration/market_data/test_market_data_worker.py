@@ -19,13 +19,17 @@ from redis.asyncio import Redis
 from exchanges.fix.clock import SystemClock
 from exchanges.fix.connection import Initiator
 from exchanges.fix.dictionary.fix44 import FIX44
-from exchanges.fix.message import Message, Parser, encode
+from exchanges.fix.message import Message
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.store import MemoryStore
+from exchanges.market_data import publisher as publisher_module
+from exchanges.market_data.history_stream import FIELD, STREAM, CandleEntry, NoticeEntry, decode
+from exchanges.market_data.payloads import quote_payload
 from exchanges.market_data.publisher import Publisher
-from exchanges.market_data.subscriber import MarketDataSubscriber
+from exchanges.market_data.subscriber import Listing, MarketDataSubscriber
 from tests.integration.simulator.venue_process import LoopbackMember, VenueProcess, until
+from tests.unit.market_data.feed_messages import Clock, change, full, message
 from tests.unit.simulator.in_memory_lines import BUY, SELL
 from tradsys.embedded.servers import EmbeddedServers
 
@@ -61,12 +65,8 @@ async def trader(venue: VenueProcess) -> AsyncIterator[LoopbackMember]:
     await member.leave()
 
 
-@pytest.fixture
-async def subscriber(venue: VenueProcess) -> AsyncIterator[LossySubscriber]:
-    clock = SystemClock()
-    subscriber = LossySubscriber("EGX", clock)
-    subscriber.list_instruments((symbol, 139_000_000) for symbol in SYMBOLS)
-    config = SessionConfig(
+def line_config(venue: VenueProcess) -> SessionConfig:
+    return SessionConfig(
         sender_comp_id="TRADSYS-MD",
         target_comp_id="EGX",
         hosts=(("127.0.0.1", venue.port),),
@@ -74,7 +74,14 @@ async def subscriber(venue: VenueProcess) -> AsyncIterator[LossySubscriber]:
         dictionary=FIX44,
         reconnect_seconds=(0, 0, 1),
     )
-    initiator = Initiator(config, subscriber, MemoryStore(), clock)
+
+
+@pytest.fixture
+async def subscriber(venue: VenueProcess) -> AsyncIterator[LossySubscriber]:
+    clock = SystemClock()
+    subscriber = LossySubscriber("EGX", clock)
+    subscriber.list_instruments(Listing(symbol, 139_000_000) for symbol in SYMBOLS)
+    initiator = Initiator(line_config(venue), subscriber, MemoryStore(), clock)
     task = asyncio.create_task(initiator.run())
     await until(lambda: all(one.book.sequence is not None for one in subscriber.instruments.values()), what="snapshots")
     yield subscriber
@@ -119,6 +126,38 @@ async def test_the_worker_keeps_the_book_that_the_venue_has(
     assert [list(level) for level in bids] == page["bids"]
     assert [list(level) for level in asks] == page["asks"]
     assert subscriber.gaps_healed == 0
+
+
+async def test_by_order_the_worker_keeps_each_order_that_the_venue_has(venue: VenueProcess, trader: LoopbackMember) -> None:
+    clock = SystemClock()
+    subscriber = LossySubscriber("EGX", clock, by_order=True)
+    subscriber.list_instruments([Listing("COMI", 139_000_000)])
+    trader.initiator.send("D", trader.fields("before", BUY, 5, "137.00"))
+    initiator = Initiator(line_config(venue), subscriber, MemoryStore(), clock)
+    task = asyncio.create_task(initiator.run())
+    book = subscriber.instruments["COMI"].book
+    await until(lambda: book.sequence is not None, what="the snapshot")
+    for number in range(120):
+        side, price = ((BUY, 138), (SELL, 140))[number % 2]
+        trader.initiator.send("D", trader.fields(f"{number}", side, 10 + number, f"{price}.{number % 7}0"))
+        if number % 3 == 0:
+            await asyncio.sleep(0.01)
+    trade(trader, 900, 30, "139.00")
+    await until(lambda: book.volume == 30, what="the trade")
+    subscriber.lose = 1
+    trader.initiator.send("D", trader.fields("lost", BUY, 7, "136.00"))
+    await until(lambda: subscriber.lose == 0, what="the loss")
+    trader.initiator.send("D", trader.fields("heals", BUY, 7, "136.00"))
+    await until(lambda: 136_000_000 in book.bids and book.bids[136_000_000] == (14, 2), what="the healed book")
+    page = await asyncio.to_thread(venue.page, "/book/COMI")
+    bids, asks = book.levels(100)
+    assert ([list(level) for level in bids], [list(level) for level in asks]) == (page["bids"], page["asks"])
+    bid_orders, ask_orders = book.orders(100)
+    assert len({order_id for order_id, _, _ in (*bid_orders, *ask_orders)}) == sum(level[2] for level in (*bids, *asks)) == 124
+    assert subscriber.gaps_healed == 1
+    await initiator.stop()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_lost_message_is_noticed_and_healed_by_a_snapshot(
@@ -251,12 +290,87 @@ async def test_demonstration_liquidity_quotes_every_instrument_inside_its_limits
     assert (await asyncio.to_thread(venue.page, "/state"))["open_orders"] == 0
 
 
-def test_a_message_with_a_broken_price_asks_for_a_new_snapshot() -> None:
-    subscriber = MarketDataSubscriber("EGX", SystemClock())
+async def test_halts_and_finished_minutes_reach_redis_once_and_in_order(
+    subscriber: LossySubscriber, redis_client: redis.Redis
+) -> None:
+    client = Redis.from_url(os.environ["TRADSYS_REDIS_URL"])
+    clock = Clock(1_790_150_400_000_000_000)
+    subscriber._clock = clock
+    publisher = Publisher(client, [subscriber], clock)
+    session = Session(SessionConfig(sender_comp_id="TRADSYS-MD", target_comp_id="EGX"), subscriber, MemoryStore(), clock)
+    book = subscriber.instruments["COMI"].book
+
+    def hear(*messages: Message) -> None:
+        for each in messages:
+            MarketDataSubscriber.on_application_message(subscriber, session, each)
+
+    def entries() -> list[CandleEntry | NoticeEntry]:
+        return [decode(fields[FIELD.encode()]) for _, fields in redis_client.xrange(STREAM)]
+
+    hear(full(7), change(8, [(279, 0), (269, 2), (270, "139.00"), (271, 4)]), message("f", (55, "COMI"), (326, 2), (58, "why")))
+    await publisher.publish()
+    quote = read(redis_client, QUOTES)
+    assert (quote["state"], quote["reason"], quote["status_text"], quote["since"]) == ("HALTED", "NOT_GIVEN", "why", clock.time)
+    notices: Any = read(redis_client, "md:notices:EGX")
+    assert [(each["kind"], each["symbols"], each["text"]) for each in notices] == [("HALT", ["COMI"], "why")]
+    assert [type(each) for each in entries()] == [NoticeEntry], "the minute is not over"
+    clock.time += 60_000_000_000
+    await publisher.publish()
+    await publisher.publish()
+    [notice, candle] = entries()
+    assert isinstance(notice, NoticeEntry)
+    assert isinstance(candle, CandleEntry)
+    assert (candle.number, candle.time, candle.close, candle.volume, candle.day) == (2, 1_790_150_400, 139_000_000, 4, "2026-09-23")
+    assert book.sequence == 8
+
+    # Another life of the worker goes on where this one ended, and tells the history nothing twice.
+    later = MarketDataSubscriber("EGX", clock)
+    later.list_instruments([Listing("COMI", 139_000_000)])
+    again = Publisher(client, [later], clock)
+    await again._adopt()
+    await again.publish()
+    assert [each.kind for each in later.notices] == ["HALT"]
+    assert len(entries()) == 2
+    await client.aclose()
+
+
+async def test_a_payload_is_encoded_once_however_many_listen(
+    subscriber: LossySubscriber, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoded: list[bytes] = []
+
+    def counted(*positional: Any, **named: Any) -> bytes:
+        encoded.append(quote_payload(*positional, **named))
+        return encoded[-1]
+
+    monkeypatch.setattr(publisher_module, "quote_payload", counted)
+    listeners = [redis_client.pubsub() for _ in range(20)]
+    for listener in listeners:
+        listener.subscribe(QUOTES)
+        listener.get_message(timeout=1)
+    client = Redis.from_url(os.environ["TRADSYS_REDIS_URL"])
+    publisher = Publisher(client, [subscriber], SystemClock())
+    await publisher.publish()
+    encoded.clear()
+    subscriber.instruments["COMI"].book_changed = True
+    for listener in listeners:
+        while listener.get_message(timeout=0.05):
+            pass
+    assert await publisher.publish() == 1
+    told = [listener.get_message(timeout=1) for listener in listeners]
+    assert {each["data"] for each in told if each} == {encoded[0]}
+    assert (len([each for each in told if each]), len(encoded)) == (20, 1)
+    for listener in listeners:
+        listener.close()
+    await client.aclose()
+
+
+def test_a_message_with_a_broken_price_asks_for_a_new_snapshot_after_a_while() -> None:
+    clock = Clock()
+    subscriber = MarketDataSubscriber("EGX", clock)
     config = SessionConfig(sender_comp_id="TRADSYS-MD", target_comp_id="EGX")
-    session = Session(config, subscriber, MemoryStore(), SystemClock())
-    subscriber.list_instruments([("COMI", None)])
-    fields = [(35, b"W"), (34, b"2"), (55, b"COMI"), (83, b"1"), (268, b"1"), (269, b"0"), (270, b"1e5"), (271, b"5")]
-    subscriber.on_application_message(session, Parser().feed(encode(b"FIX.4.4", fields))[0])
-    assert [b"\x0135=V\x01" in frame for _, frame in session.store.outgoing(1, 9)] == [True]
+    session = Session(config, subscriber, MemoryStore(), clock)
+    subscriber.list_instruments([Listing("COMI")])
+    subscriber.on_application_message(session, full(1, [(269, 0), (270, "1e5"), (271, 5)]))
     assert subscriber.instruments["COMI"].book.sequence is None
+    assert subscriber.instruments["COMI"].asked_at == clock.time

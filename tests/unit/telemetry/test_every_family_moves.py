@@ -13,6 +13,8 @@ _ORDER_PATH = "integration/order_worker/test_order_path_observed.py"
 _TRACES = "integration/trading/test_order_traces.py"
 _REQUESTS = "unit/telemetry/test_requests.py"
 _CHANNELS = "integration/mesh/test_channels.py"
+_FEED = "unit/market_data/test_feed_defects.py"
+_HISTORY = "integration/price_history/test_taking_in.py"
 _PROCESS = "unit/telemetry/test_process.py"
 
 MOVED_BY = {
@@ -22,6 +24,7 @@ MOVED_BY = {
     "tradsys_exchange_connections": (_ORDER_PATH, "test_a_line_shows_whether_it_is_up_and_what_goes_wrong_on_it"),
     "tradsys_exchange_latency_seconds": (_ORDER_PATH, "test_orders_move_the_figures_of_the_order_path_licences_and_boards"),
     "tradsys_exchange_errors_total": (_ORDER_PATH, "test_a_line_shows_whether_it_is_up_and_what_goes_wrong_on_it"),
+    "tradsys_feed_defects_total": (_FEED, "test_each_defect_is_named_and_counted_and_the_line_goes_on"),
     "tradsys_license_validations_total": (_ORDER_PATH, "test_orders_move_the_figures_of_the_order_path_licences_and_boards"),
     "tradsys_license_violations_total": (_ORDER_PATH, "test_a_licence_that_refuses_is_a_violation_of_its_tenant"),
     "tradsys_usage_total": (_TRACES, "test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_event"),
@@ -48,6 +51,7 @@ MOVED_BY = {
     "tradsys_routing_decision_seconds": (_ORDER_PATH, "test_routing_decisions_show_by_rule_and_outcome_with_their_time"),
     "tradsys_projection_lag_seconds": (_TRACES, "test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_event"),
     "tradsys_projected_records_total": (_TRACES, "test_a_change_of_a_traced_order_is_a_span_and_its_link_travels_with_the_event"),
+    "tradsys_price_history_entries_total": (_HISTORY, "test_entries_of_the_stream_become_minutes_and_days"),
     "tradsys_event_loop_lag_seconds": (_PROCESS, "test_a_blocked_event_loop_shows_and_is_served_while_it_is_blocked"),
     "tradsys_build_info": (_PROCESS, "test_a_process_shows_its_figures_until_it_ends"),
 }

@@ -131,6 +131,9 @@ class Metrics:
             "exchange_latency_seconds", ["exchange", "operation"], "From a message to the venue until its first report"
         )
         self._exchange_errors = counter("exchange_errors_total", ["exchange", "kind"], "What went wrong on a line, by kind")
+        self._feed_defects = counter(
+            "feed_defects_total", ["exchange", "defect"], "What was wrong in a venue's market data, by name"
+        )
         self._license_validations = counter("license_validations_total", ["result"], "Licence checks, by result code")
         self._license_violations = counter(
             "license_violations_total", ["tenant", "code"], "What was refused for a licence, quota or rate"
@@ -167,14 +170,18 @@ class Metrics:
             "projection_lag_seconds", ["worker"], "Age of the newest projected journal record when it reached the tables"
         )
         self._projected_records = counter("projected_records_total", ["worker"], "Journal records that reached the tables")
+        self._price_history = counter(
+            "price_history_entries_total", ["result"], "Entries for the price history: written, refetched, dropped or unreadable"
+        )
         self._loop_lag = gauge("event_loop_lag_seconds", [], "How late the event loop ran a timer, worst of the last ten seconds")
         self._build_info = gauge("build_info", ["version"], "1; the label is the version that runs")
         self._families = (
-            self._exchange_connections, self._exchange_latency, self._exchange_errors, self._license_validations,
+            self._exchange_connections, self._exchange_latency, self._exchange_errors, self._feed_defects,
+            self._license_validations,
             self._license_violations, self._usage, self._compliance_checks, self._compliance_violations, self._cache_hit_ratio,
             self._pool_usage, self._breaker_states, self._calls_refused, self._registry_instances, self._snapshot_lag,
             self._orders, self._order_commit, self._routing_decisions, self._routing_time, self._projection_lag,
-            self._projected_records, self._loop_lag, self._build_info,
+            self._projected_records, self._price_history, self._loop_lag, self._build_info,
         )  # fmt: skip
         self._build_info.child(VERSION).set(1)
         self.registry = CollectorRegistry(auto_describe=False)
@@ -206,6 +213,12 @@ class Metrics:
         """Calls under way and calls answered since the start, of all methods."""
         methods = list(self._methods.values())
         return sum(each.in_flight for each in methods), sum(each.answered for each in methods)
+
+    # Price history
+
+    def price_history(self, result: str, count: int) -> None:
+        """`result` is written, refetched, dropped or unreadable."""
+        self._price_history.child(result).add(count)
 
     # Licences and usage
 
@@ -243,6 +256,10 @@ class Metrics:
 
     def exchange_error(self, exchange: str, kind: str, count: int = 1) -> None:
         self._exchange_errors.child(exchange, kind).add(count)
+
+    def feed_defect(self, exchange: str, defect: str) -> None:
+        """`defect` is an exchanges.market_data.defects.FeedDefect."""
+        self._feed_defects.child(exchange, defect).add()
 
     # Mesh
 

@@ -11,6 +11,9 @@
   let chart = null;
   let series = null;
   let lastBar = null;
+  let interval = 60;
+  let range = desk.dataset.range;
+  const market = window.TradSysMarketStatus;
 
   function css(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -29,6 +32,10 @@
 
   function showQuote(row, quote) {
     const key = row.dataset.key;
+    if (!quote) {
+      return;
+    }
+    market.showState(row, quote);
     setText(row, "bid", blank(quote.bid));
     setText(row, "ask", blank(quote.ask));
     setText(row, "last", blank(quote.last));
@@ -54,6 +61,7 @@
   }
 
   function showHead(quote) {
+    market.showHead(quote);
     document.getElementById("head-last").textContent = blank(quote.last);
     const change = document.getElementById("head-change");
     change.textContent = quote.change_pct === null || quote.change_pct === undefined ? "" : quote.change_pct + "%";
@@ -65,7 +73,7 @@
     }
     if (series && quote.last) {
       const last = Number(quote.last);
-      const time = Math.floor(Date.now() / 60000) * 60;
+      const time = Math.floor(Date.now() / 1000 / interval) * interval;
       if (!lastBar || time > lastBar.time) {
         lastBar = { time: time, open: last, high: last, low: last, close: last };
       } else {
@@ -156,14 +164,17 @@
   }
 
   async function loadCandles(key) {
-    const answer = await fetch("/trade/candles?instrument=" + encodeURIComponent(key), {
-      headers: { Accept: "application/json" },
-    });
-    if (!answer.ok || key !== selected) {
+    const wanted = range;
+    const address = "/trade/candles?instrument=" + encodeURIComponent(key) + "&range=" + encodeURIComponent(wanted);
+    const answer = await fetch(address, { headers: { Accept: "application/json" } });
+    if (!answer.ok || key !== selected || wanted !== range) {
       return;
     }
-    const candles = (await answer.json()).candles;
+    const found = await answer.json();
+    const candles = found.candles;
+    interval = found.interval;
     series.setData(candles);
+    window.TradSysCandleTable.show(interval, candles);
     document.getElementById("no-trades").hidden = candles.length > 0;
     lastBar = candles.length ? { ...candles[candles.length - 1] } : null;
     // A handful of minutes is not blown up over the whole width.
@@ -206,6 +217,34 @@
     stream.subscribe("quotes:" + key, (quote) => showQuote(row, quote));
     loadCandles(key);
   }
+
+  const ranges = [...desk.querySelectorAll("[data-range-choice]")];
+
+  function chooseRange(button) {
+    range = button.dataset.rangeChoice;
+    for (const each of ranges) {
+      each.setAttribute("aria-pressed", String(each === button));
+    }
+    if (selected) {
+      lastBar = null;
+      loadCandles(selected);
+    }
+  }
+
+  for (const [place, button] of ranges.entries()) {
+    button.addEventListener("click", () => chooseRange(button));
+    button.addEventListener("keydown", (event) => {
+      const forward = document.documentElement.dir === "rtl" ? "ArrowLeft" : "ArrowRight";
+      const backward = forward === "ArrowLeft" ? "ArrowRight" : "ArrowLeft";
+      const next = { [forward]: place + 1, [backward]: place - 1, Home: 0, End: ranges.length - 1 }[event.key];
+      if (next !== undefined && ranges[next]) {
+        event.preventDefault();
+        ranges[next].focus();
+        chooseRange(ranges[next]);
+      }
+    });
+  }
+  market.follow(stream, desk.dataset.exchanges.split(" ").filter(Boolean));
 
   for (const row of desk.querySelectorAll("tr[data-key]")) {
     rows.set(row.dataset.key, row);
