@@ -16,6 +16,7 @@ from tradsys.audit.models import AuditEvent
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("reference_data")]
 
 DEMO = DEMO_MARKET_PATH.read_text(encoding="utf-8")
+INLINES = ("equitydetail", "detail_versions", "distributions")
 PAGES = ("exchange", "instrument", "rulerow", "marketreference", "signer", "dataset", "routingrule", "exchangeswitch")
 
 
@@ -90,6 +91,8 @@ def test_a_saved_instrument_is_audited_under_the_operators_name(operator_client:
         **{name: getattr(comi, name) for name in ("currency", "tick_table", "board", "lot", "lot_status", "note")},
         "sharia_index": json.dumps(comi.sharia_index),
         "sources": json.dumps(comi.sources),
+        # What is known of the share stands on the same page; here nothing is entered.
+        **{f"{each}-{count}_FORMS": 0 for each in INLINES for count in ("TOTAL", "INITIAL")},
     }
     assert operator_client.post(page_of(comi), form).status_code == 302
     event = AuditEvent.objects.get(action="exchanges.instrument.saved")

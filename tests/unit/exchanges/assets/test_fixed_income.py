@@ -128,6 +128,18 @@ def test_each_day_count_accrues_by_its_own_rule(day_count: DayCount, expected: D
     assert to_decimal(found, 10) == expected.quantize(Decimal("1e-10"))
 
 
+@pytest.mark.parametrize(
+    ("settlement", "days"),
+    [(date(2026, 8, 31), 30), (date(2026, 8, 30), 30), (date(2026, 8, 29), 29), (date(2026, 10, 31), 90), (date(2026, 7, 31), 0)],
+)
+def test_by_thirties_the_last_of_a_long_month_counts_as_the_thirtieth(settlement: date, days: int) -> None:
+    bond = terms(day_count=DayCount.THIRTY_360, issue=date(2026, 1, 30), maturity=date(2028, 7, 30))
+    assert accrued_interest(bond, settlement) * 360 == 8 * days
+    early = terms(day_count=DayCount.THIRTY_360, issue=date(2026, 1, 29), maturity=date(2028, 7, 29))
+    # From the 29th the 31st counts as itself.
+    assert accrued_interest(early, date(2026, 8, 31)) * 360 == 8 * 32
+
+
 def test_periods_run_backwards_from_maturity_and_a_short_first_one_pays_its_part() -> None:
     bond = terms(issue=date(2024, 9, 1))
     own = periods(bond)
