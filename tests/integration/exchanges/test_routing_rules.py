@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from datetime import time as clock
+from importlib import import_module
 from typing import Any
 
 import msgspec
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from exchanges.models import BalancerChoice, Exchange, RoutingRule
@@ -124,6 +125,21 @@ def test_the_choices_are_those_of_the_balancers() -> None:
 def test_an_exchange_whose_plugin_is_gone_has_no_pool_and_no_default() -> None:
     Exchange.objects.create(code="OLD", mic="XOLD", name="Old", country="EG")
     assert [pool.name for pool in line_pools()] == ["ADX", "EGX"]
+
+
+def test_the_rule_that_loading_once_made_for_a_line_goes_to_the_pool_and_an_operators_own_stays() -> None:
+    to_pools = import_module("exchanges.migrations.0002_routing_conditions").Migration.operations[-1]
+    RoutingRule.objects.all().delete()
+    old = rule(priority=1010, line="EGX-1", fallback=[], note="EGX by default")
+    own = rule(priority=5, line="EGX-1", fallback=[], note="large caps")
+    with_fallback = rule(priority=6, line="EGX-1", note="EGX by default")
+    RoutingRule.objects.bulk_create([old, own, with_fallback])
+    with connection.schema_editor(atomic=False) as editor:
+        to_pools.database_forwards("exchanges", editor, None, None)
+    assert dict(RoutingRule.objects.values_list("priority", "line")) == {5: "EGX-1", 6: "EGX-1", 1010: "EGX"}
+    with connection.schema_editor(atomic=False) as editor:
+        to_pools.database_backwards("exchanges", editor, None, None)
+    assert dict(RoutingRule.objects.values_list("priority", "line")) == {5: "EGX-1", 6: "EGX-1", 1010: "EGX-1"}
 
 
 # The form
