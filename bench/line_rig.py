@@ -125,6 +125,12 @@ class LineRig:
         with urllib.request.urlopen(f"http://{self.configuration.venue_admin[exchange]}/{page}", timeout=20) as answer:
             return json.loads(answer.read())
 
+    def check(self) -> None:
+        """Raises RuntimeError, with its log, when a process has ended."""
+        for name, process in list(self.processes.items()):
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} has ended with {process.returncode}\n{self.log(name)[-8_000:]}")
+
     def wait_for(self, condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
         """Raises RuntimeError, with the worker's log, when it takes longer, or when a process has ended."""
         deadline = time.monotonic() + seconds

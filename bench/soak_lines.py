@@ -127,7 +127,7 @@ class Soak:
             sample = Sample(exchange, now)
             self.course.samples.append(sample)
             answer = stream.place(order)
-            answer.add_done_callback(lambda done, sample=sample: self._answered(sample, done.result()))
+            answer.add_done_callback(lambda done, sample=sample: self._answered(sample, done))
             if order.account == RESTER:
                 self._cancels.add(asyncio.create_task(self._cancel(stream, order, answer, source.uniform(*RESTING_SECONDS))))
             number += 1
@@ -149,7 +149,10 @@ class Soak:
             price=self.rig.low_prices[exchange] if rests else self.rig.prices[exchange],
         )
 
-    def _answered(self, sample: Sample, ack: pb.OrderAck) -> None:
+    def _answered(self, sample: Sample, done: asyncio.Future[pb.OrderAck]) -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        ack = done.result()
         sample.answered = asyncio.get_running_loop().time()
         sample.refusal, sample.order_id = ack.refusal.code, ack.order_id
 
@@ -194,8 +197,13 @@ class Soak:
 
     async def _say(self, ends: float) -> None:
         loop = asyncio.get_running_loop()
+        following = loop.time()
         while (left := ends - loop.time()) > 0:
-            await asyncio.sleep(min(left, 30))
+            await asyncio.sleep(min(left, 1))
+            self.rig.check()
+            if loop.time() < min(following, ends):
+                continue
+            following += 30
             refused = Counter(sample.refusal for sample in self.course.samples if sample.refusal)
             print(
                 f"{max(ends - loop.time(), 0):5.0f} s left: {len(self.course.samples)} orders, {self.course.kinds.total()} kills, "

@@ -44,6 +44,9 @@ class Line(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have all of it without being of the class.
         self._transport = cast(asyncio.Transport, transport)
+        if self.closed.done():
+            self.cut()
+            return
         if self._acceptor is not None:
             self._acceptor.opened(self)
         if self.session is not None:
@@ -58,6 +61,8 @@ class Line(asyncio.Protocol):
             self._guarded(session, "handling of what was received", lambda: session.receive(data))
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.closed.done():
+            return
         if self._acceptor is not None:
             self._acceptor.lost(self)
         if self.session is not None:
@@ -89,6 +94,15 @@ class Line(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._transport.close()
             asyncio.get_running_loop().call_later(_CLOSE_SECONDS, self.cut)
+
+    def abandon(self) -> None:
+        """The attempt to connect was given up.
+
+        It may have got as far as a logon all the same, where something held the loop up; uvloop then closes the connection and says
+        so to nobody, and what is written to it next raises.
+        """
+        self.cut()
+        self.connection_lost(None)
 
     # ---- inner parts
 
@@ -238,12 +252,17 @@ class Initiator:
         """One connection from start to end; True when it got as far as a logon."""
         loop, tls = asyncio.get_running_loop(), self.config.tls
         name = None if tls is None else self.config.tls_server_name or host
+        line, opened = Line(self.session), False
         try:
             async with asyncio.timeout(self.config.logon_timeout_seconds):
-                _, line = await loop.create_connection(lambda: Line(self.session), host, port, ssl=tls, server_hostname=name)
+                await loop.create_connection(lambda: line, host, port, ssl=tls, server_hostname=name)
+            opened = True
         except (OSError, TimeoutError, ssl.SSLError) as error:
-            log.warning("%s cannot reach %s:%d: %s", self.config.name, host, port, error)
+            log.warning("%s cannot reach %s:%d: %s", self.config.name, host, port, error or type(error).__name__)
             return False
+        finally:
+            if not opened:
+                line.abandon()
         self._line = line
         was_logged_on = False
         try:

@@ -21,7 +21,7 @@ from exchanges.fix.clock import Clock
 from exchanges.fix.connection import Initiator
 from exchanges.fix.message import Message, Parser
 from exchanges.fix.session import Session
-from exchanges.fix.store import Frame
+from exchanges.fix.store import Frame, StoreError
 from exchanges.fix_venue.dialect import CL_ORD_ID, NEW_ORDER_SINGLE, ORIG_CL_ORD_ID
 from trading_workers.journal.records import AnyPayload, CancelRejected, Execution, FixReceived, decode, encode
 from trading_workers.journal.segments import JournalError
@@ -159,11 +159,18 @@ class OrderLines(Application):
             for pool in self.pools.values():
                 asked, dead = pool.look(now)
                 for line in asked:
-                    self.initiators[line].session.test_request()
+                    self._ask(line)
                 for line in dead:
                     log.warning("%s is given up: other lines of its pool answer and it does not", line)
                     METRICS.exchange_error(exchange_of(line), "line_silent")
                     self.initiators[line].give_up("silent, while other lines of the pool are not")
+
+    def _ask(self, line: str) -> None:
+        try:
+            self.initiators[line].session.test_request()
+        except StoreError as error:
+            # As with every message that cannot be stored: it costs this line, and the journal's own guard decides on the rest.
+            self.initiators[line].give_up(f"its TestRequest cannot be stored: {error}")
 
     async def stop(self) -> None:
         """Log out in order."""

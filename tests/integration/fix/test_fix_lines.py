@@ -6,17 +6,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from exchanges.fix.clock import SystemClock
 from exchanges.fix.connection import Acceptor, Initiator, Line
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
-from exchanges.fix.store import MemoryStore
+from exchanges.fix.store import Frame, MemoryStore
 from tests.unit.fix.harness import EchoApplication
 
 ORDER = [(11, b"1"), (40, b"1"), (54, b"1"), (55, b"COMI"), (60, b"20260302-09:30:00")]
@@ -257,3 +258,44 @@ async def test_a_line_comes_back_within_tens_of_milliseconds_and_waits_longer_fo
 def session_of(name: str) -> Session:
     config = SessionConfig(sender_comp_id="EGX", target_comp_id=name, role="acceptor")
     return Session(config, EchoApplication(), MemoryStore(), SystemClock())
+
+
+class BlockedOnce(MemoryStore):
+    """Storing the first message takes longer than a connection may take, as on a disk that is held up."""
+
+    blocked = False
+
+    def append_outgoing(self, frames: Sequence[Frame]) -> None:
+        super().append_outgoing(frames)
+        if not self.blocked:
+            self.blocked = True
+            time.sleep(1.2)
+
+
+async def test_a_line_whose_logon_is_answered_after_the_time_for_connecting_is_closed_in_order(venue: Acceptor) -> None:
+    # Two lines connect at once in the worker's own loop, and storing the second one's Logon holds everything up. The first one's is
+    # answered meanwhile, by the acceptor in this thread, and then its time is over.
+    def initiator(name: str, application: EchoApplication, store: MemoryStore) -> Initiator:
+        hosts = (("127.0.0.1", venue.port),)
+        config = SessionConfig(sender_comp_id=name, target_comp_id="EGX", hosts=hosts, logon_timeout_seconds=1)
+        return Initiator(config, application, store)
+
+    async def orders() -> list[str]:
+        application = EchoApplication()
+        lines = [
+            initiator("MEMBER-1", application, MemoryStore()),
+            initiator("MEMBER-2", EchoApplication(), BlockedOnce()),
+        ]
+        tasks = [asyncio.create_task(line.run()) for line in lines]
+        async with asyncio.timeout(15):
+            while len(application.received) < 50:
+                if lines[0].logged_on:
+                    lines[0].send("d", [(320, b"1"), (322, b"1"), (323, b"6")])
+                await asyncio.sleep(0)
+        for line in lines:
+            await line.stop()
+        await asyncio.gather(*tasks)
+        return application.events
+
+    events = await asyncio.to_thread(uvloop.run, orders())
+    assert events == ["logon", "logout"] * (len(events) // 2)

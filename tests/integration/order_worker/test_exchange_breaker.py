@@ -69,6 +69,24 @@ async def test_a_venue_that_leaves_orders_unanswered_gets_no_more_until_it_answe
         await acceptor.stop()
 
 
+async def test_a_journal_that_cannot_be_written_costs_a_silent_line_its_connection_and_not_the_worker(tmp_path: Path) -> None:
+    venue = MoodyVenue()
+    acceptor = an_acceptor(venue)
+    await acceptor.start()
+    desk = Desk(tmp_path, acceptor.port, breakers())
+    await desk.start()
+    try:
+        venue.silent = True
+        await desk.place(order("o1"))
+        desk.close_journal()
+        await until(lambda: not desk.lines.initiators["EGX-1"].logged_on)
+        await asyncio.sleep(0.2)
+        assert desk.runs
+    finally:
+        await desk.stop()
+        await acceptor.stop()
+
+
 async def test_a_venue_that_is_away_is_tried_once_in_a_while_and_used_as_soon_as_it_is_back(tmp_path: Path) -> None:
     acceptor = an_acceptor(Venue())
     await acceptor.start()

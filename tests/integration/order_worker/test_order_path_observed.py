@@ -98,6 +98,14 @@ class Desk:
         self._tasks = [asyncio.create_task(self.commit.run()), asyncio.create_task(self.lines.run())]
         await until(lambda: self.path.state.lines.is_up("EGX-1"))
 
+    def close_journal(self) -> None:
+        """Nothing can be written any more."""
+        self._journal.close()
+
+    @property
+    def runs(self) -> bool:
+        return not any(task.done() for task in self._tasks)
+
     async def stop(self) -> None:
         await self.lines.stop()
         for task in self._tasks:
