@@ -198,7 +198,7 @@ def test_while_postgresql_is_away_the_stream_keeps_everything(stream: Stream, se
     try:
         stream.add(candle(1))
         stream.add(candle(2))
-        assert take_in_prices() == 0
+        assert take_in_prices.run() == 0
     finally:
         servers.start_postgres()
     found: dict[str, int] = {}

@@ -81,7 +81,8 @@
       // The exchange's own words, in whatever language they are.
       const own = document.createElement("q");
       own.dir = "auto";
-      own.textContent = quote.status_text;
+      // Its end is told above in the reader's own time.
+      own.textContent = quote.until ? quote.status_text.replace(/,? until [0-9:.-]+ UTC$/, "") : quote.status_text;
       banner.append(own);
     }
   }
