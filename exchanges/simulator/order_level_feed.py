@@ -123,7 +123,7 @@ class OrderLevelFeed:
 
 def _shown(order: Order) -> int:
     """Shares of a resting order that people may see."""
-    return order.leaves
+    return order.leaves - order.hidden
 
 
 def _without_levels(fields: Sequence[Field], first_tag: int) -> list[list[Field]]:
