@@ -156,12 +156,19 @@ def _check(message: str, fields: Iterable[DialectField], needed: set[Term]) -> N
             raise DialectError(f"{message}: {term} is tag {tag} at every venue")
 
 
-_ORDER: Final[tuple[DialectField, ...]] = (
+_TERMS: Final[tuple[DialectField, ...]] = (
+    (1, Term.ACCOUNT),
+    (21, b"1"),
+    (55, Term.SYMBOL),
+    (207, Term.MIC),
+    (54, Term.SIDE),
+    (60, Term.TRANSACT_TIME),
     (38, Term.QUANTITY),
     (40, Term.ORDER_TYPE),
     (44, Term.PRICE),
     (59, Term.TIME_IN_FORCE),
 )
+"""What a new order and a replaced one say alike."""
 
 FIX44_REPORTS: Final = ReportDialect(
     kinds={
@@ -186,16 +193,7 @@ FIX44_REPORTS: Final = ReportDialect(
     },
 )
 FIX44_ORDERS: Final = OrderDialect(
-    new_order=(
-        (11, Term.CLIENT_ORDER_ID),
-        (1, Term.ACCOUNT),
-        (21, b"1"),
-        (55, Term.SYMBOL),
-        (207, Term.MIC),
-        (54, Term.SIDE),
-        (60, Term.TRANSACT_TIME),
-        *_ORDER,
-    ),
+    new_order=((11, Term.CLIENT_ORDER_ID), *_TERMS),
     cancel=(
         (41, Term.ORIGINAL_CLIENT_ORDER_ID),
         (11, Term.CLIENT_ORDER_ID),
@@ -205,17 +203,7 @@ FIX44_ORDERS: Final = OrderDialect(
         (60, Term.TRANSACT_TIME),
         (38, Term.QUANTITY),
     ),
-    replace=(
-        (41, Term.ORIGINAL_CLIENT_ORDER_ID),
-        (11, Term.CLIENT_ORDER_ID),
-        (1, Term.ACCOUNT),
-        (21, b"1"),
-        (55, Term.SYMBOL),
-        (207, Term.MIC),
-        (54, Term.SIDE),
-        (60, Term.TRANSACT_TIME),
-        *_ORDER,
-    ),
+    replace=((41, Term.ORIGINAL_CLIENT_ORDER_ID), (11, Term.CLIENT_ORDER_ID), *_TERMS),
     status=((11, Term.CLIENT_ORDER_ID), (1, Term.ACCOUNT), (55, Term.SYMBOL), (54, Term.SIDE)),
     order_types={OrderType.MARKET: b"1", OrderType.LIMIT: b"2"},
     times_in_force={TimeInForce.DAY: b"0", TimeInForce.IMMEDIATE_OR_CANCEL: b"3", TimeInForce.FILL_OR_KILL: b"4"},
