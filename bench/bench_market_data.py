@@ -65,7 +65,7 @@ class StandingClock:
 def recorded_frames(events: Any, *, by_order: bool) -> list[bytes]:
     """The feed's messages of a flow as frames: a W, then one X per event that changed something."""
     engine, recorder = MatchingEngine((SYMBOL,)), Recorder()
-    feed = MarketDataFeed(lambda: engine)
+    feed = MarketDataFeed(lambda: engine, lambda _symbol: None)
     asked: list[Field] = [(262, b"1"), (263, b"1"), (264, b"0"), (265, b"1"), (266, b"N" if by_order else b"Y")]
     asked += [(267, b"1"), (269, b"0"), (146, b"1"), (55, SYMBOL.encode())]
     request = FrameEncoder("FIX.4.4", "TRADSYS-MD", "EGX").frame("V", 1, b"20260923-08:00:00.000", asked)

@@ -103,6 +103,36 @@ def test_the_book_is_what_the_model_says_after_any_sequence_of_updates(by_order:
             assert book.orders(50) == (model.orders(0), model.orders(1))
 
 
+def possible(model: Model, one: Change) -> Change:
+    """The change, or one like it that the model can take."""
+    action, side, price, quantity, number = one
+    if (side, number if model.by_order else price) not in model.rows:
+        action = 0
+    elif action == 0:
+        action = 1
+    return action, side, price, quantity, number
+
+
+# Few prices and never crossed, so that many orders meet at one.
+DAY = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 1), st.integers(1, 3), st.integers(1, 5), st.integers(1, 6)), max_size=60
+)
+
+
+@pytest.mark.parametrize("by_order", [False, True])
+@given(changes=DAY)
+def test_a_long_day_without_a_mistake_keeps_every_place_in_the_queues(by_order: bool, changes: list[Change]) -> None:
+    book, model = InstrumentBook("COMI", by_order=by_order), Model(by_order=by_order)
+    book.apply_snapshot(full(0))
+    for number, (action, side, step, quantity, order) in enumerate(changes, start=1):
+        one = possible(model, (action, side, 10_000 * (step + 3 * side), quantity, order))
+        model.apply([one])
+        book.apply_increment(change(number, entry(one, by_order=by_order)), 0)
+    assert book.levels(50) == (model.levels(0), model.levels(1))
+    if by_order:
+        assert book.orders(50) == (model.orders(0), model.orders(1))
+
+
 @given(
     st.lists(
         st.tuples(
