@@ -26,7 +26,8 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from bench.bench_matching import measured
+from bench.bench_market_data import measure as market_data
+from bench.bench_matching import RECORDED, measured
 from exchanges.fix.application import Application
 from exchanges.fix.clock import SystemClock
 from exchanges.fix.connection import Acceptor, Initiator
@@ -36,8 +37,6 @@ from exchanges.fix.message import Field, Message, Parser
 from exchanges.fix.session import Session
 from exchanges.fix.session_config import SessionConfig
 from exchanges.fix.shape import Shape
-
-from bench_market_data import measure as market_data  # isort: skip  (a neighbour of this script)
 
 ORDER: list[Field] = [
     (1, b"COR-BUY"), (11, b"1234567"), (21, b"1"), (38, b"1000"), (40, b"2"), (44, b"83.25"), (54, b"1"), (55, b"COMI"),
@@ -173,7 +172,7 @@ def main() -> None:
     figures["sender_cpu_us"] = round(sender_cpu / ORDERS * 1e6, 1)
     figures["acceptor_cpu_us"] = round(acceptor_cpu / ORDERS * 1e6, 1)
     figures["match_orders_per_s"] = measured()["match_orders_per_s"]
-    figures |= market_data()
+    figures |= market_data(RECORDED if RECORDED.exists() else None)
     print(json.dumps(figures))
 
 
