@@ -103,4 +103,4 @@ def test_a_changed_limit_an_order_type_and_an_emergency_reach_the_worker_in_the_
     assert gateway.place(limit_order(pb.BUY, 1, price=PRICE - PRICE // 100)).order_id
     print("milliseconds from the commit to the worker:", figures)
     record_property("rule_change_lag_ms", figures)
-    assert max(figures.values()) < 2_000
+    assert max(figures.values()) < 5_000
