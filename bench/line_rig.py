@@ -24,6 +24,7 @@ import yaml
 
 from bench import bench_order_checks
 from exchanges.reference import load_venue_reference
+from exchanges.routing.balancers import LinePool
 from trading_workers.order_worker.line_plan import line_name
 from trading_workers.snapshot.disk import DiskCopies
 from trading_workers.snapshot.documents import PLATFORM, PlatformDocument, TenantDocument, TickBand
@@ -228,12 +229,12 @@ def _prepared(var: Path, lines_per_exchange: int) -> LineRig:
 def _platform(now: int, lines: tuple[str, ...]) -> PlatformDocument:
     """Both exchanges open all day, one instrument each as its venue has it."""
     document = bench_order_checks.platform(now)
-    [exchange], [route] = document.exchanges, document.routes
-    exchanges, instruments, routes = [], [], []
+    [exchange] = document.exchanges
+    exchanges, instruments, pools = [], [], []
     for code, symbol in INSTRUMENTS.items():
         reference = load_venue_reference(code, day=datetime.fromtimestamp(now // 1_000_000_000, UTC).date())
         found = reference.instruments[symbol]
-        first, *others = [line for line in lines if line.startswith(f"{code}-")]
+        pools.append(LinePool(name=code, exchange=code, lines=tuple(line for line in lines if line.startswith(f"{code}-"))))
         mic = {"EGX": "XCAI", "ADX": "XADS"}[code]
         exchanges.append(
             msgspec.structs.replace(exchange, code=code, mic=mic, currency=found.currency, time_zone=reference.time_zone)
@@ -251,8 +252,9 @@ def _platform(now: int, lines: tuple[str, ...]) -> PlatformDocument:
                 band_high=found.band_high,
             )
         )
-        routes.append(msgspec.structs.replace(route, priority=len(routes) + 1, exchange=code, line=first, fallback=tuple(others)))
-    return msgspec.structs.replace(document, exchanges=tuple(exchanges), instruments=tuple(instruments), routes=tuple(routes))
+    return msgspec.structs.replace(
+        document, exchanges=tuple(exchanges), instruments=tuple(instruments), routes=(), pools=tuple(pools)
+    )
 
 
 def _tenant(now: int) -> TenantDocument:
