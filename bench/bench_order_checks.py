@@ -56,7 +56,7 @@ def platform(now: int) -> PlatformDocument:
                     PhaseInterval(now + hour * HOUR, now + (hour + 1) * HOUR, "CONTINUOUS", "bench") for hour in range(-24, 48)
                 ),
                 investor_id_name="Unified Code",
-                order_types=(PhaseOrders("CONTINUOUS", (("LIMIT", "DAY"), ("MARKET", "DAY"))),),
+                order_types=(PhaseOrders("CONTINUOUS", (("LIMIT", "DAY"), ("LIMIT", "IMMEDIATE_OR_CANCEL"), ("MARKET", "DAY"))),),
             ),
         ),
         instruments=tuple(

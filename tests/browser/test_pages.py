@@ -253,8 +253,8 @@ def test_the_services_fit_a_telephone_and_speak_arabic_in_the_dark(visitor: Visi
     operator.go("", "/admin/services/")
     expect(page.locator('tr[data-process="worker-1"]')).to_have_attribute("data-state", "serving")
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
-    # The user's own name is "operator".
-    assert english_texts().intersection(page.evaluate(SHOWN_TEXTS)) <= {"operator"}
+    # The user's own name, and a process's.
+    assert english_texts().intersection(page.evaluate(SHOWN_TEXTS)) <= {"operator", "services"}
     operator.picture("services-ar-telephone")
 
 

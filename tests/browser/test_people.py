@@ -85,8 +85,8 @@ def test_the_board_of_an_islamic_broker_stops_what_it_holds_to_be_unlawful(visit
     trader = visitor()
     trader.sign_in("amana-trader")
     page = trader.page
-    expect(page.locator('tr[data-key="EGX:COMI"] .badge')).to_contain_text("Not compliant")
-    expect(page.locator('tr[data-key="EGX:TMGH"] .badge')).to_contain_text("Compliant")
+    expect(page.locator('tr[data-key="EGX:COMI"] [data-cell="sharia"] .badge')).to_contain_text("Not compliant")
+    expect(page.locator('tr[data-key="EGX:TMGH"] [data-cell="sharia"] .badge')).to_contain_text("Compliant")
     choose(page, "EGX:COMI")
     send(page, side="BUY", price="139.00")
     expect(page.locator("#ticket-result")).to_contain_text("NOT_SHARIA_COMPLIANT")
