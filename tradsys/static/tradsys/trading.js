@@ -82,7 +82,7 @@
         lastBar.low = Math.min(lastBar.low, last);
       }
       series.update(lastBar);
-      document.getElementById("no-trades").hidden = true;
+      showWhetherTraded(true);
     }
   }
 
@@ -163,6 +163,12 @@
     });
   }
 
+  // Without trades the scale would keep the prices of the instrument before.
+  function showWhetherTraded(traded) {
+    document.getElementById("no-trades").hidden = traded;
+    chart.priceScale("right").applyOptions({ visible: traded });
+  }
+
   async function loadCandles(key) {
     const wanted = range;
     const address = "/trade/candles?instrument=" + encodeURIComponent(key) + "&range=" + encodeURIComponent(wanted);
@@ -175,7 +181,7 @@
     interval = found.interval;
     series.setData(candles);
     window.TradSysCandleTable.show(interval, candles);
-    document.getElementById("no-trades").hidden = candles.length > 0;
+    showWhetherTraded(candles.length > 0);
     lastBar = candles.length ? { ...candles[candles.length - 1] } : null;
     // A handful of minutes is not blown up over the whole width.
     if (candles.length > 40) {
