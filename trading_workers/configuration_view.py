@@ -252,13 +252,14 @@ class ConfigurationView:
         row = self._rows.get((account, exchange, symbol, door))
         return row if row is not None and row.since <= now < row.until else None
 
-    def keep_row(self, passed: Candidate) -> None:
-        """`passed` has passed every check. No row is kept where nothing says how long it holds."""
+    def keep_row(self, passed: Candidate) -> LimitRow:
+        """The row of `passed`, which has passed every check. It is not kept where nothing says how long it holds."""
         since, until = passed.exchange.steady_from_to(passed.now)
-        since, until = max(since, self._since), min(until, self._until)
-        if since <= passed.now < until:
+        row = LimitRow(passed, max(since, self._since), min(until, self._until))
+        if row.since <= passed.now < row.until:
             order = passed.order
-            self._rows[order.account, order.exchange, order.symbol, passed.caller.door] = LimitRow(passed, since, until)
+            self._rows[order.account, order.exchange, order.symbol, passed.caller.door] = row
+        return row
 
 
 UNKNOWN_ACCOUNT: Final = AccountEntry(

@@ -11,7 +11,6 @@ from exchanges.routing.router import RouteDecision
 from trading_workers.checks import identity, instrument, licence, price, regulator, risk, route, session, sharia
 from trading_workers.checks.candidate import Candidate, WorkerState, candidate, refuse
 from trading_workers.configuration_view import ConfigurationView
-from trading_workers.limit_rows import LimitRow
 from trading_workers.orders import Caller, Instruction, NewOrder, Refusal, Side
 from trading_workers.reasons import Reason
 
@@ -90,8 +89,7 @@ def decide(caller: Caller, view: ConfigurationView | None, state: WorkerState, o
             refusal = check(subject)
             if refusal is not None:
                 return refusal
-        view.keep_row(subject)
-        row, worst = LimitRow(subject, now, now), subject.worst_price
+        row, worst = view.keep_row(subject), subject.worst_price
     routed = route.routed(row, caller.tenant, order, state, now)
     if routed.line is None:
         return route.no_route(order, routed)
