@@ -31,7 +31,7 @@ test: $(DEVELOPMENT) $(MESSAGES) ## the test suite on servers of its own; TESTS=
 smoke: $(RUNTIME) $(MESSAGES) ## the main job on real input, on free ports in a temporary folder; the last line is JSON
 	@$(PYTHON) -m tests.smoke $(OPTIONS)
 
-crash: $(DEVELOPMENT) $(MESSAGES) ## slow tests that kill processes
+crash: $(DEVELOPMENT) $(MESSAGES) ## slow tests: processes killed, lines lost, the runtime lock installed anew
 	@$(PYTHON) -m pytest -q tests/crash
 
 lint: $(DEVELOPMENT) ## style, types of the data plane, import contracts

@@ -13,10 +13,12 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 PLATFORMS = ("tests/browser/", "tests/integration/embedded/")
+ONE_PLATFORM = ("tests/integration/order_worker/test_order_service", "tests/integration/order_worker/test_rules_reach_workers")
+"""Files whose tests share one running platform."""
 
 
 class FilesTogether(LoadFileScheduling):
-    """Scope of a test: its file, or `PLATFORMS`."""
+    """Scope of a test: its file, `PLATFORMS`, or `ONE_PLATFORM`."""
 
     def __init__(self, config: pytest.Config, log: Producer | None) -> None:
         super().__init__(config, log)
@@ -24,6 +26,8 @@ class FilesTogether(LoadFileScheduling):
         config.option.loadscopereorder = False
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid.startswith(ONE_PLATFORM):
+            return "one platform"
         return "platforms" if nodeid.startswith(PLATFORMS) else super()._split_scope(nodeid)
 
 

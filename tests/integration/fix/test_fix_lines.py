@@ -248,7 +248,7 @@ async def test_a_line_comes_back_within_tens_of_milliseconds_and_waits_longer_fo
     await acceptor.stop()
     await until(lambda: len(failures) >= 6)
     pauses = [b - a for a, b in pairwise(failures)]
-    assert all(pause <= longest + 0.2 for pause, longest in zip(pauses, config.reconnect_seconds[1:], strict=False))
+    assert all(pause <= longest + 1.0 for pause, longest in zip(pauses, config.reconnect_seconds[1:], strict=False))
     assert pauses[3] > config.reconnect_seconds[4] / 2 - 0.01, "at most half of a pause is taken off"
     await initiator.stop()
     task.cancel()

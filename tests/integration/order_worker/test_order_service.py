@@ -25,7 +25,6 @@ from tests.order_platform import (
     configuration_of,
     limit_order,
     new_id,
-    platform,
     tenant_tables,
     token,
     wait_for,
@@ -38,8 +37,6 @@ from trading_workers.client.workers import program_channel
 from tradsys.mesh.tokens import issue
 from tradsys.v1 import orders_pb2 as pb
 from tradsys.v1 import orders_pb2_grpc
-
-__all__ = ["platform"]
 
 INT64_MAX = 2**63 - 1
 

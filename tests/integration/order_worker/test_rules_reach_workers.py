@@ -9,15 +9,13 @@ from typing import Any
 import pytest
 import redis
 
-from tests.order_platform import PRICE, configuration_of, limit_order, new_id, platform, token, wait_for
+from tests.order_platform import PRICE, configuration_of, limit_order, new_id, token, wait_for
 from tests.smoke.platform import Platform
 from trading_workers.client.errors import OrderRefused
 from trading_workers.client.gateway import OrderGateway
 from trading_workers.snapshot.documents import PLATFORM
 from trading_workers.snapshot.redis_keys import acks_key
 from tradsys.v1 import orders_pb2 as pb
-
-__all__ = ["platform"]
 
 NARROW = """
 from exchanges.models import Exchange, RuleRow
